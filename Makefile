@@ -1,0 +1,57 @@
+# make run    set everything up and serve at http://127.0.0.1:8000 (PORT changes it)
+# make test   set everything up and pass all tests
+# make check  format, lint, types, imports, tests
+# make chaos  kill the server at random moments and prove that nothing is lost
+SHELL := /bin/sh
+PORT ?= 8000
+PYTHON ?= python3
+BIN := .venv/bin
+MANAGE := $(BIN)/python manage.py
+CODE := manage.py chatserver conversations streaming tests
+
+.PHONY: run setup vendor test check chaos format clean
+
+run: setup
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) collectstatic --noinput --clear --verbosity 0
+	@exec $(MANAGE) serve --port $(PORT)
+
+setup: .venv/.complete node_modules/.complete
+
+.venv/.complete: requirements.lock
+	@echo "Setting up the Python environment (once) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+# The page's libraries, each built into one ES module.
+vendor: node_modules/.complete
+
+node_modules/.complete: package.json package-lock.json .venv/.complete $(wildcard conversations/static_src/*.mjs conversations/static_src/vendor/*.js)
+	@echo "Building the page's libraries (once) …"
+	@deploy/npm.sh ci --silent --no-audit --no-fund
+	@deploy/npm.sh run --silent build
+	@touch $@
+
+test: setup
+	@tests/run.sh
+
+check: setup
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MANAGE) makemigrations --check --dry-run --verbosity 0
+	@deploy/npm.sh run --silent check
+	@tests/run.sh
+
+chaos: setup
+	@$(BIN)/python -m pytest -q tests/chaos
+
+format: setup
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+clean:
+	rm -rf .venv node_modules static conversations/static/vendor

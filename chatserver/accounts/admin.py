@@ -1,0 +1,73 @@
+"""Accounts in the administration. Secrets are never shown: digests have no field, new links and tokens appear once."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from allauth.account.decorators import secure_admin_login
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from chatserver.accounts.models import ApiToken, Invitation, User
+from chatserver.accounts.names import clean_name
+from chatserver.accounts.secrets import digest, new_code
+from chatserver.accounts.services import INVITATION_KEPT, revoke_token
+
+# Django's own sign-in page knows no rate limits; allauth's does.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign, no-untyped-call]
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]  # not subscriptable when it runs
+    list_display = ["username", "email", "is_active", "is_staff", "is_superuser", "last_login", "date_joined"]
+    readonly_fields = ["last_login", "date_joined"]
+    ordering = ["username"]
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "user", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_select_related = ["user"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "prefix", "user__username"]
+    fields = list_display
+    readonly_fields = list_display
+    actions = ["revoke"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # its text would have to be shown; people make their own, or create_token does
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        return False  # revoked tokens stay as the record of what had access
+
+    @admin.action(description="Revoke the chosen tokens", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        revoked = sum(revoke_token(token) for token in queryset)
+        self.message_user(request, f"Tokens revoked: {revoked}.", messages.SUCCESS)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["__str__", "created_by", "created_at", "expires_at", "used_by", "used_at"]
+    list_select_related = ["created_by", "used_by"]
+    fields = ["note", "expires_at"]
+    search_fields = ["note", "used_by__username"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"expires_at": timezone.now() + INVITATION_KEPT}
+
+    def has_change_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+        code = new_code()
+        obj.digest, obj.note, obj.created_by_id = digest(code), clean_name(obj.note), request.user.pk
+        super().save_model(request, obj, form, change)
+        link = f"{request.build_absolute_uri(reverse('account_signup'))}?{urlencode({'invitation': code})}"
+        self.message_user(request, f"The link, shown only now: {link}", messages.SUCCESS)
+        if settings.SIGNUP == "closed":
+            self.message_user(request, "Sign-up is closed: set SIGNUP=invite for links to work.", messages.WARNING)

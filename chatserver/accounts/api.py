@@ -1,0 +1,129 @@
+"""``/api/v1/me`` and ``/api/v1/tokens``."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.http import Http404
+from django.urls import path
+from rest_framework import serializers, status
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from chatserver.accounts.models import SCOPES, ApiToken, User
+from chatserver.accounts.principal import Principal, principal_of
+from chatserver.accounts.services import create_token, revoke_token
+
+
+class MayManage(BasePermission):
+    """A session, or a token with the scope ``manage``. What such a token makes is no stronger than itself."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        principal = principal_of(request._request)
+        return principal is not None and principal.allows("manage")
+
+
+class MeSerializer(serializers.Serializer[User]):
+    id = serializers.UUIDField()
+    username = serializers.CharField()
+    email = serializers.CharField()
+    staff = serializers.BooleanField(source="is_staff")
+    limits = serializers.SerializerMethodField()
+
+    def get_limits(self, user: User) -> dict[str, int]:
+        return {
+            "streams": settings.MAX_STREAMS,
+            "subscriptions": settings.MAX_SUBSCRIPTIONS,
+            "frame_bytes": settings.MAX_FRAME,
+            "body_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        }
+
+
+class TokenSerializer(serializers.ModelSerializer[ApiToken]):
+    class Meta:
+        model = ApiToken
+        fields = ["id", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"]
+
+
+class NewTokenSerializer(serializers.Serializer[ApiToken]):
+    name = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), required=False, default=None)
+    expires_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({"non_field_errors": ["Send one JSON object."]})
+        if unknown := sorted(set(map(str, data)) - set(self.fields)):
+            raise serializers.ValidationError({name: ["Unknown."] for name in unknown}, code="unknown_field")
+        return super().to_internal_value(data)
+
+
+class CreatedTokenSerializer(TokenSerializer):
+    token = serializers.CharField(help_text="The token itself, in this answer only.")
+
+    class Meta(TokenSerializer.Meta):
+        fields = [*TokenSerializer.Meta.fields, "token"]
+
+
+class TokenListSerializer(serializers.Serializer[Any]):
+    results = TokenSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class Me(APIView):
+    metadata_class = None
+    permission_classes = [IsAuthenticated]
+
+    def get(self, request: Request) -> Response:
+        return Response(MeSerializer(User.objects.get(pk=_principal(request).user_id)).data)
+
+
+class Tokens(APIView):
+    metadata_class = None
+    permission_classes = [IsAuthenticated, MayManage]
+
+    def get(self, request: Request) -> Response:
+        mine = ApiToken.objects.filter(user_id=_principal(request).user_id, revoked_at=None)
+        return Response({"results": TokenSerializer(mine, many=True).data, "next": None})
+
+    def post(self, request: Request) -> Response:
+        body = NewTokenSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        principal = _principal(request)
+        try:
+            token, text = create_token(
+                user=User.objects.get(pk=principal.user_id),
+                asking=None if principal.token_id is None else ApiToken.objects.get(pk=principal.token_id),
+                **body.validated_data,
+            )
+        except ValidationError as error:
+            raise serializers.ValidationError(error.message_dict) from None
+        return Response({**TokenSerializer(token).data, "token": text}, status=status.HTTP_201_CREATED)
+
+
+class TokenDetail(APIView):
+    metadata_class = None
+    permission_classes = [IsAuthenticated, MayManage]
+
+    def delete(self, request: Request, token_id: UUID) -> Response:
+        token = ApiToken.objects.filter(pk=token_id, user_id=_principal(request).user_id).first()
+        if token is None:
+            raise Http404
+        revoke_token(token)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _principal(request: Request) -> Principal:
+    principal = principal_of(request._request)
+    assert principal is not None, "the permission classes have let nobody in"
+    return principal
+
+
+api_urlpatterns = [
+    path("me", Me.as_view(), name="me"),
+    path("tokens", Tokens.as_view(), name="tokens"),
+    path("tokens/<uuid:token_id>", TokenDetail.as_view(), name="token"),
+]

@@ -1,0 +1,17 @@
+"""Composes the ASGI application: one engine a process, HTTP and WebSocket, limits in front of everything."""
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.sessions import CookieMiddleware
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.urls import re_path
+
+from chatserver.edge import BodyLimit, OwnThreads, WriteTimeout, no_such_socket
+from chatserver.lifetime import Lifetime
+from streaming.transports.routing import websocket_urlpatterns
+
+_http = BodyLimit(WriteTimeout(get_asgi_application(), seconds=settings.WRITE_TIMEOUT), most=settings.MAX_BODY)
+_everything_else = re_path("", no_such_socket)  # type: ignore[arg-type]  # an ASGI application, as URLRouter takes
+_websocket = CookieMiddleware(URLRouter([*websocket_urlpatterns, _everything_else]))
+
+application = Lifetime(OwnThreads(ProtocolTypeRouter({"http": _http, "websocket": _websocket})))

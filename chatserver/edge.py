@@ -1,0 +1,172 @@
+"""ASGI wrappers in front of everything: what a request may cost before Django has seen it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from asgiref.sync import ThreadSensitiveContext
+
+from conversations.database import impatient
+from streaming.protocol.codec import dumps
+from streaming.protocol.errors import BodyTooLarge, ChatError, Unavailable
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+class BodyLimit:
+    """Answers 413 as soon as a body is longer than ``most`` bytes, whatever its Content-Length said.
+
+    A connection that is closed over unread bytes is reset, and its client never sees the answer. So what comes after
+    the answer is read and thrown away, for ``patience`` seconds and four times ``most`` bytes; who announces more than
+    that is not heard out.
+    """
+
+    def __init__(self, application: Application, *, most: int, patience: float = 2.0) -> None:
+        self._application = application
+        self._most = most
+        self._patience = patience
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = _declared_length(scope)
+        if declared > self._most:
+            await self._refuse(receive, send, hear_out=declared <= 5 * self._most)
+            return
+        received = 0
+        refused = started = False
+
+        async def counted_receive() -> Message:
+            nonlocal received, refused
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self._most:
+                    refused = True
+                    if not started:
+                        await self._refuse(receive, send)
+                    return {"type": "http.disconnect"}
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            if not refused:
+                await send(message)
+
+        await self._application(scope, counted_receive, watched_send)
+
+    async def _refuse(self, receive: Receive, send: Send, *, hear_out: bool = True) -> None:
+        await _answer(send, BodyTooLarge(details={"limit": self._most}), more_body=hear_out)
+        if hear_out:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience):
+                    await self._throw_away(receive)
+            await send({"type": "http.response.body"})
+
+    async def _throw_away(self, receive: Receive) -> None:
+        left = 4 * self._most
+        while left > 0:
+            message = await receive()
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return
+            left -= len(message.get("body", b""))
+
+
+class WriteTimeout:
+    """Gives a client up that has not taken what was written to it for ``seconds``. (On servers with back-pressure;
+    Daphne takes everything at once, and its streams are bounded by rotation.)
+    """
+
+    def __init__(self, application: Application, *, seconds: float) -> None:
+        self._application = application
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def timed_send(message: Message) -> None:
+            async with asyncio.timeout(self._seconds):
+                await send(message)
+
+        await self._application(scope, receive, timed_send)
+
+
+class OwnThreads:
+    """Gives each request the least busy of eight single-thread executors for its synchronous work.
+
+    Without it all requests of a process share one thread, so that one slow query makes everybody wait; with asgiref's
+    own context each would start a thread and open a database file of its own. 100 signed-in streams: 14 threads.
+    """
+
+    def __init__(self, application: Application, *, threads: int = 8) -> None:
+        self._application = application
+        self._threads = [_OneThread(thread_name_prefix=f"request-{i}") for i in range(threads)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._application(scope, receive, send)
+            return
+        thread = min(self._threads, key=_OneThread.load)
+        thread.requests += 1
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                with impatient():
+                    await self._application(scope, receive, send)
+        finally:
+            thread.requests -= 1
+
+
+class _OneThread(ThreadPoolExecutor):
+    """A thread that knows how much is asked of it: a request must not queue behind one that waits, if another can."""
+
+    def __init__(self, *, thread_name_prefix: str) -> None:
+        super().__init__(max_workers=1, thread_name_prefix=thread_name_prefix)
+        self.requests = 0
+        self._calls: set[Future[Any]] = set()
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        call = super().submit(function, *args, **kwargs)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        return call
+
+    def load(self) -> tuple[int, int]:
+        return len(self._calls), self.requests
+
+
+async def _answer(send: Send, error: ChatError, *, more_body: bool = False) -> None:
+    """Answer before Django could, and close the connection."""
+    body = dumps({"error": msgspec.to_builtins(error.as_object())}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": more_body})
+
+
+async def unavailable(scope: Scope, send: Send) -> None:
+    """What everybody is told by a process that could not start its engine; its log has the reason."""
+    if scope["type"] == "http":
+        await _answer(send, Unavailable())
+    else:
+        await send({"type": "websocket.close"})
+
+
+def _declared_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and len(value) < 19:
+            return int(value)
+    return 0
+
+
+async def no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """Accept and say so: of a refused handshake a browser sees nothing but that it failed."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": 4400, "reason": "There is no WebSocket here; it is at /ws/v1."})

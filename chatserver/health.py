@@ -1,0 +1,27 @@
+"""Whether this process lives, and whether it can do its work. Open to everybody, so they say no more than that."""
+
+from asgiref.sync import sync_to_async
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from streaming.wiring import engine
+
+
+async def livez(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"status": "alive"})
+
+
+async def readyz(request: HttpRequest) -> HttpResponse:
+    """200 where new work is taken; 503 while the database is away or the process drains."""
+    checks = {"database": await sync_to_async(_database_answers)(), "accepting": not engine().supervisor.draining}
+    ready = all(checks.values())
+    return JsonResponse({"status": "ready" if ready else "not ready", **checks}, status=200 if ready else 503)
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception:  # whatever it is, the answer is no; the log of the database has the reason
+        return False
+    return True
