@@ -1,0 +1,92 @@
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from conversations.admin.moments import seconds
+from conversations.admin.read_only import ReadOnlyAdmin, may_read
+from conversations.admin.search import found
+from conversations.models import Run
+from streaming.protocol.lifecycle import ACTIVE
+
+COLUMNS = [
+    "created_at", "transcript", "owner", "model", "status", "took", "first_token", "tokens", "error_code",
+]  # fmt: skip
+# No texts: not the question, not the answer, not what a waiting send would ask, not parameters.
+FIELDS = [
+    "id", "owner", "transcript", "provider", "model", "status", "lane", "attempt", "finish_reason", "error_code",
+    "log_id", "cancel_by", "cancel_reason", "cancel_requested_at", "created_at", "started_at", "first_token_at",
+    "finished_at", "took", "first_token", "speed", "tokens",
+]  # fmt: skip
+SEARCHED = ["owner__username", "owner__email", "model", "error_code"]
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    list_display = (*COLUMNS,)
+    list_select_related = ["owner"]
+    list_filter = ["status", "created_at", "provider", "model", "error_code"]
+    open_lookups = frozenset(
+        {"status", "created_at", "provider", "model", "error_code", "owner__id__exact", "thread__id__exact"}
+    )
+    ordering = ["-created_at"]
+    date_hierarchy = "created_at"
+    search_fields = SEARCHED
+    search_help_text = "A person, a model or an error's code."
+    fields = (*FIELDS,)
+    readonly_fields = (*FIELDS,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        rows: QuerySet[Run] = super().get_queryset(request)
+        return rows.defer("request", "opening_events", "closing_events")
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return _for(request, COLUMNS)
+
+    def get_fields(self, request: HttpRequest, obj: Run | None = None) -> list[Any]:
+        return _for(request, FIELDS)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
+    ) -> tuple[QuerySet[Run], bool]:
+        return found(queryset, search_term, SEARCHED, None), False
+
+    @admin.display(description="took")
+    def took(self, run: Run) -> str:
+        """How long it has been at work, or was: for a queued run, how long it has waited."""
+        begun = run.started_at or run.created_at
+        ended = timezone.now() if run.status in ACTIVE else run.finished_at
+        return seconds(None if ended is None else (ended - begun).total_seconds() * 1000)
+
+    @admin.display(description="first token")
+    def first_token(self, run: Run) -> str:
+        return seconds((run.timing or {}).get("first_token_ms"))
+
+    @admin.display(description="tokens per second")
+    def speed(self, run: Run) -> str:
+        value = (run.timing or {}).get("tokens_per_second")
+        return "–" if value is None else f"{value:.1f}"
+
+    @admin.display(description="tokens in → out")
+    def tokens(self, run: Run) -> str:
+        usage = run.usage or {}
+        asked, answered = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        return f"{'–' if asked is None else asked} → {'–' if answered is None else answered}"
+
+    @admin.display(description="log id")
+    def log_id(self, run: Run) -> str:
+        return (run.error or {}).get("log_id") or "–"
+
+    @admin.display(description="transcript")
+    def transcript(self, run: Run) -> Any:
+        page = reverse("admin:conversations_thread_transcript", args=[run.thread_id])
+        return format_html('<a href="{}?leaf={}#run-{}">open</a>', page, run.answer_id or "", run.pk)
+
+
+def _for(request: HttpRequest, columns: Sequence[str]) -> list[str]:
+    return [column for column in columns if column != "transcript" or may_read(request.user)]

@@ -1,0 +1,96 @@
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+
+from conversations.admin import transcript
+from conversations.admin.filters import RunStatusFilter
+from conversations.admin.read_only import ReadOnlyAdmin, may_read
+from conversations.admin.search import found, said_in_thread
+from conversations.models import Run, Thread
+
+COLUMNS = ["shown_title", "owner", "model", "run_count", "last_status", "updated_at", "created_at"]
+SEARCHED = ["owner__username", "owner__email", "model"]
+
+
+@admin.register(Thread)
+class ThreadAdmin(ReadOnlyAdmin):
+    list_display = (*COLUMNS,)
+    list_select_related = ["owner"]
+    list_filter = [RunStatusFilter, "updated_at", "created_at", "archived", "model"]
+    open_lookups = frozenset(
+        {"updated_at", "created_at", "archived", "model", "owner__id__exact", RunStatusFilter.parameter_name}
+    )
+    ordering = ["-updated_at", "-id"]
+    date_hierarchy = "updated_at"
+    search_fields = SEARCHED
+    search_help_text = "A person, a model; a title or what was said, where you may read transcripts."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Thread]:
+        runs = Run.objects.filter(thread=OuterRef("pk"))
+        count = runs.order_by().values("thread").annotate(number=Count("pk")).values("number")
+        last = runs.order_by("-created_at").values("status")[:1]
+        rows: QuerySet[Thread] = super().get_queryset(request)
+        rows = rows.annotate(runs_in_it=Coalesce(Subquery(count), 0), last_run=Subquery(last))
+        return rows.defer("system_prompt", "parameters", "share_digest")
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*COLUMNS] if may_read(request.user) else ["short_id", *COLUMNS[1:]]
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Sequence[Any]) -> Any:
+        return ["shown_title"] if may_read(request.user) else None
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Thread], search_term: str
+    ) -> tuple[QuerySet[Thread], bool]:
+        text = said_in_thread if may_read(request.user) else None
+        return found(queryset, search_term, SEARCHED, text), False
+
+    @admin.display(description="title", ordering="title")
+    def shown_title(self, thread: Thread) -> str:
+        return thread.title or "Untitled"
+
+    @admin.display(description="thread", ordering="id")
+    def short_id(self, thread: Thread) -> str:
+        return str(thread.pk)
+
+    @admin.display(description="runs", ordering="runs_in_it")
+    def run_count(self, thread: Any) -> int:
+        return int(thread.runs_in_it)
+
+    @admin.display(description="last run", ordering="last_run")
+    def last_status(self, thread: Any) -> str:
+        return thread.last_run or "none"
+
+    # --- a thread's page is its transcript -------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.transcript_view)
+        return [
+            path("<uuid:thread_id>/transcript/", view, name="conversations_thread_transcript"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not may_read(request.user):
+            raise PermissionDenied
+        return redirect("admin:conversations_thread_transcript", thread_id=object_id)
+
+    def transcript_view(self, request: HttpRequest, thread_id: UUID) -> HttpResponseBase:
+        if not may_read(request.user):
+            raise PermissionDenied
+        return transcript.answer(request, thread_id, {**self.admin_site.each_context(request), "opts": self.opts})

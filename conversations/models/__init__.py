@@ -1,0 +1,26 @@
+"""What is stored. Rules about one row are methods here; changes are verbs in services, questions are selectors."""
+
+from conversations.models.access import AccessRecord
+from conversations.models.feed import FeedEvent, FeedHead
+from conversations.models.idempotency import IdempotencyKey
+from conversations.models.message import Message
+from conversations.models.model_server import ModelServer
+from conversations.models.run import Approval, Run, Step
+from conversations.models.run_log import RunEvent, RunLease
+from conversations.models.thread import Folder, Thread
+
+__all__ = [
+    "AccessRecord",
+    "Approval",
+    "FeedEvent",
+    "FeedHead",
+    "Folder",
+    "IdempotencyKey",
+    "Message",
+    "ModelServer",
+    "Run",
+    "RunEvent",
+    "RunLease",
+    "Step",
+    "Thread",
+]

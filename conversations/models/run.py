@@ -1,0 +1,121 @@
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from chatserver.ids import new_id
+from streaming.protocol.lifecycle import ACTIVE, RunStatus, StepStatus
+
+
+class Run(models.Model):
+    """One answer in the making, or made. Its status changes by compare-and-set only (see services)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    thread = models.ForeignKey("conversations.Thread", on_delete=models.CASCADE, related_name="runs")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="runs")
+    lane = models.PositiveSmallIntegerField(default=0)
+    waiting = models.BooleanField(default=False)
+    question = models.ForeignKey(
+        "conversations.Message", on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    answer = models.ForeignKey(
+        "conversations.Message", on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    status = models.CharField(
+        max_length=16, default=RunStatus.QUEUED.value, choices=[(s.value, s.value) for s in RunStatus]
+    )
+    provider = models.CharField(max_length=100, blank=True, default="")
+    model = models.CharField(max_length=200, blank=True, default="")
+    parameters = models.JSONField(default=dict, blank=True)
+    tools = models.JSONField(null=True, blank=True)  # the names that were asked for; null: all there are
+    attempt = models.PositiveIntegerField(default=0)
+    request = models.JSONField(null=True, blank=True)  # of a waiting send: content, attachments, model
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    cancel_by = models.CharField(max_length=40, blank=True, default="")
+    cancel_reason = models.CharField(max_length=40, blank=True, default="")
+    finish_reason = models.CharField(max_length=40, null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    error_code = models.CharField(max_length=60, blank=True, default="")
+    usage = models.JSONField(null=True, blank=True)
+    timing = models.JSONField(null=True, blank=True)
+    # The number of its last event, written with the terminal status; the live head stands on the lease.
+    head = models.PositiveBigIntegerField(default=0)
+    # Texts of events that belong to a change of state, where the log is not the database.
+    opening_events = models.JSONField(default=list, blank=True)
+    closing_events = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    first_token_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    log_pruned = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["thread", "lane"],
+                condition=Q(status__in=sorted(ACTIVE), waiting=False),
+                name="one_active_run_a_thread_and_lane",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["status", "waiting", "created_at"], name="run_queue"),
+            models.Index(fields=["owner", "-created_at"], name="run_owner"),
+            models.Index(fields=["thread", "-created_at"], name="run_thread"),
+            models.Index(fields=["finished_at"], name="run_log_to_prune", condition=Q(log_pruned=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.status})"
+
+
+class Step(models.Model):
+    """A stretch of reasoning or one tool call, written when its run ends (or parks); until then the log has it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    index = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10)
+    status = models.CharField(max_length=12, choices=[(s.value, s.value) for s in StepStatus])
+    title = models.CharField(max_length=200, blank=True, default="")
+    name = models.CharField(max_length=200, null=True, blank=True)
+    arguments = models.JSONField(null=True, blank=True)
+    output = models.TextField(null=True, blank=True)
+    output_cut = models.BooleanField(default=False)
+    details = models.TextField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    duration_ms = models.PositiveBigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "index"], name="one_step_an_index")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} step {self.pk}"
+
+
+class Approval(models.Model):
+    """A decision that a run waits for: bound to the exact arguments, decided once."""
+
+    class Decision(models.TextChoices):
+        PENDING = "", "pending"
+        APPROVE = "approve"
+        DENY = "deny"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="approvals")
+    step_id = models.UUIDField()
+    tool = models.CharField(max_length=200)
+    arguments = models.JSONField(default=dict)
+    arguments_hash = models.CharField(max_length=64)
+    decision = models.CharField(max_length=10, blank=True, default=Decision.PENDING, choices=Decision)
+    note = models.TextField(blank=True, default="")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.tool}: {self.decision or 'pending'}"

@@ -1,0 +1,71 @@
+"""The pages of the chat: shells with what the page's modules need to begin; everything else they ask the API."""
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.urls import path, reverse
+
+Page = Callable[..., Coroutine[Any, Any, HttpResponse]]
+
+
+def signed_in(page: Page) -> Page:
+    """The page, and its ``boot`` data, for whoever is signed in; everybody else is sent to sign in first."""
+
+    @wraps(page)
+    async def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        user = await request.auser()
+        if not user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        boot = _boot(request, username=user.get_username(), staff=user.is_staff)
+        response = await page(request, boot, **arguments)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return checked
+
+
+@signed_in
+async def chat(request: HttpRequest, boot: dict[str, Any], thread: UUID | None = None) -> HttpResponse:
+    # Whose thread it is, the API says; the shell is the same for all.
+    boot["thread"] = None if thread is None else str(thread)
+    return render(request, "conversations/chat.html", {"boot": boot})
+
+
+@signed_in
+async def preferences(request: HttpRequest, boot: dict[str, Any]) -> HttpResponse:
+    return render(request, "conversations/settings.html", {"boot": boot})
+
+
+def _boot(request: HttpRequest, *, username: str, staff: bool) -> dict[str, Any]:
+    return {
+        "username": username,
+        "staff": staff,
+        "thread": None,
+        # The token also makes the middleware set the cookie, which a first visit has not got.
+        "csrf": {"cookie": settings.CSRF_COOKIE_NAME, "token": get_token(request)},
+        "urls": {
+            "api": "/api/v1",
+            "socket": "/ws/v1",
+            "home": reverse("home"),
+            "threads": "/threads/",
+            "settings": reverse("settings"),
+            "login": reverse("account_login"),
+            "logout": reverse("account_logout"),
+            "password": reverse("account_change_password"),
+            "email": reverse("account_email"),
+        },
+    }
+
+
+urlpatterns = [
+    path("", chat, name="home"),
+    path("threads/<uuid:thread>", chat, name="thread"),
+    path("settings", preferences, name="settings"),
+]

@@ -1,0 +1,60 @@
+"""What the streaming engine hands down to the verbs, so that conversations need not know which log is in use.
+
+Without an engine (management commands, plain tests) events are rows and the bell is silent.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from conversations.models import Run, RunEvent
+from streaming.protocol.codec import Entry
+
+# Rung after the commit with what was written, so that readers of this process need not fetch it.
+Bell = Callable[[UUID, Sequence[Entry]], None]
+
+
+class EventStore(Protocol):
+    """Writes events that belong to a change of state, inside its transaction."""
+
+    def write_opening(self, run: Run, entries: Sequence[Entry]) -> None: ...
+
+    def write_closing(self, run: Run, entries: Sequence[Entry]) -> None: ...
+
+
+class RowEventStore:
+    """The database log's half of it: rows of the same transaction."""
+
+    def write_opening(self, run: Run, entries: Sequence[Entry]) -> None:
+        RunEvent.objects.bulk_create(RunEvent(run_id=run.pk, seq=entry.id, text=entry.text) for entry in entries)
+
+    write_closing = write_opening
+
+
+class ColumnEventStore:
+    """For logs outside the database: the texts stand on the run's row, and readers see log and row together."""
+
+    def write_opening(self, run: Run, entries: Sequence[Entry]) -> None:
+        Run.objects.filter(pk=run.pk).update(opening_events=[entry.text for entry in entries])
+
+    def write_closing(self, run: Run, entries: Sequence[Entry]) -> None:
+        Run.objects.filter(pk=run.pk).update(closing_events=[entry.text for entry in entries])
+
+
+def _silent(run_id: UUID, entries: Sequence[Entry]) -> None:
+    """Nobody listens: no engine runs in this process."""
+
+
+class Ports:
+    def __init__(self) -> None:
+        self.disconnect()
+
+    def connect(self, *, event_store: EventStore, bell: Bell) -> None:
+        self.event_store = event_store
+        self.bell = bell
+
+    def disconnect(self) -> None:
+        self.connect(event_store=RowEventStore(), bell=_silent)
+
+
+ports = Ports()

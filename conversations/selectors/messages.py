@@ -1,0 +1,111 @@
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection, models
+from django.db.models import Q
+
+from conversations.models import Message, Run, Step, Thread
+from conversations.selectors import cursors
+
+PAGE = 50
+
+# The path from a leaf towards the root, at most so many messages: one walk along an index in the database.
+_PATH = """
+WITH RECURSIVE path(id, parent_id, depth) AS (
+    SELECT id, parent_id, 1 FROM conversations_message WHERE id = %s AND thread_id = %s
+    UNION ALL
+    SELECT m.id, m.parent_id, path.depth + 1
+    FROM conversations_message m JOIN path ON m.id = path.parent_id
+    WHERE path.depth < %s
+)
+SELECT id FROM path ORDER BY depth DESC
+"""
+
+
+# Whatever was said below a message. The one made last has nothing below it, so it is a leaf.
+_NEWEST_BELOW = """
+WITH RECURSIVE below(id, created_at) AS (
+    SELECT id, created_at FROM conversations_message WHERE id = %s AND thread_id = %s
+    UNION ALL
+    SELECT m.id, m.created_at FROM conversations_message m JOIN below ON m.parent_id = below.id
+)
+SELECT id FROM below ORDER BY created_at DESC, id DESC LIMIT 1
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessagePage:
+    """Messages of the shown branch, the newest last, with the steps and runs of its answers."""
+
+    messages: list[Message]
+    steps: list[Step]
+    runs: list[Run]
+    next: str | None
+
+
+def message_page(*, thread: Thread, cursor: str | None, leaf: UUID | None = None, size: int = PAGE) -> MessagePage:
+    """The newest messages of the branch that ends in ``leaf`` (the thread's head), or those from ``cursor`` upwards.
+
+    Four queries.
+    """
+    leaf = leaf or thread.head_id
+    if cursor:
+        leaf = cursors.decode_id(cursor)
+    if leaf is None:
+        return MessagePage(messages=[], steps=[], runs=[], next=None)
+    ids = path_ids(thread_id=thread.pk, leaf=leaf, most=size + 1)
+    shown = ids[-size:]
+    messages = _in_order(shown)
+    run_ids = [message.run_id for message in messages if message.run_id]
+    return MessagePage(
+        messages=messages,
+        steps=list(Step.objects.filter(run_id__in=run_ids).order_by("run_id", "index")),
+        runs=list(Run.objects.filter(pk__in=run_ids)),
+        next=cursors.encode(str(ids[0])) if len(ids) > size else None,
+    )
+
+
+def newest_below(*, thread_id: UUID, message_id: UUID) -> UUID | None:
+    """The leaf that was made last below a message, or the message itself; None for one that is not in the thread."""
+    field = models.UUIDField()
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST_BELOW, [field.get_db_prep_value(pk, connection) for pk in (message_id, thread_id)])
+        row = cursor.fetchone()
+    return None if row is None else _as_uuid(row[0])
+
+
+def siblings(messages: Sequence[Message]) -> dict[UUID, list[UUID]]:
+    """For each of a thread's messages: all the versions of it, itself among them, the oldest first. One query."""
+    if not messages:
+        return {}
+    parents = {message.parent_id for message in messages}
+    alike = Q(parent_id__in=parents - {None})
+    if None in parents:
+        alike |= Q(parent=None)
+    rows = Message.objects.filter(alike, thread_id=messages[0].thread_id).order_by("created_at", "id")
+    versions: dict[UUID | None, list[UUID]] = defaultdict(list)
+    for pk, parent_id in rows.values_list("pk", "parent_id"):
+        versions[parent_id].append(pk)
+    return {message.pk: versions[message.parent_id] for message in messages}
+
+
+def path_ids(*, thread_id: UUID, leaf: UUID, most: int) -> list[UUID]:
+    """The ids of the last ``most`` messages on the way from the root to ``leaf``, the leaf last."""
+    field = models.UUIDField()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PATH,
+            [field.get_db_prep_value(leaf, connection), field.get_db_prep_value(thread_id, connection), most],
+        )
+        return [_as_uuid(row[0]) for row in cursor.fetchall()]
+
+
+def _as_uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)  # SQLite has them as text
+
+
+def _in_order(ids: Sequence[UUID]) -> list[Message]:
+    rows = Message.objects.in_bulk(ids)
+    return [rows[pk] for pk in ids if pk in rows]

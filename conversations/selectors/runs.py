@@ -1,0 +1,58 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from conversations.models import Message, Run, RunEvent, RunLease, Step
+from conversations.selectors.messages import path_ids
+from streaming.protocol.codec import Entry
+
+# How far back a prompt may reach. What fits the model's window of it is decided where the prompt is built.
+HISTORY = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """A run as its rows say: the truth for one that has ended."""
+
+    run: Run
+    messages: list[Message]
+    steps: list[Step]
+    head: int
+
+
+def recorded_run(run: Run) -> RunRecord:
+    ids = [pk for pk in (run.question_id, run.answer_id) if pk]
+    rows = Message.objects.in_bulk(ids)
+    head = RunLease.objects.filter(pk=run.pk).values_list("head", flat=True).first()
+    return RunRecord(
+        run=run,
+        messages=[rows[pk] for pk in ids if pk in rows],
+        steps=list(Step.objects.filter(run=run).order_by("index")),
+        head=run.head if head is None else head,
+    )
+
+
+def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> list[Entry]:
+    """Events after ``after`` in order, at most ``most`` and about ``most_bytes``, but always one if there is one."""
+    rows = RunEvent.objects.filter(run_id=run_id, seq__gt=after).order_by("seq").values_list("seq", "text")
+    entries: list[Entry] = []
+    size = 0
+    for seq, text in rows[:most].iterator(chunk_size=64):
+        size += len(text)
+        if entries and size > most_bytes:
+            break
+        entries.append(Entry(seq, text))
+    return entries
+
+
+def history_before(*, run: Run) -> tuple[list[Message], dict[UUID, Sequence[Step]]]:
+    """The messages from the root up to the run's question, and the steps of the answers among them by run."""
+    assert run.question_id is not None
+    ids = path_ids(thread_id=run.thread_id, leaf=run.question_id, most=HISTORY)
+    rows = Message.objects.in_bulk(ids)
+    messages = [rows[pk] for pk in ids if pk in rows]
+    run_ids = [message.run_id for message in messages if message.run_id]
+    steps: dict[UUID, list[Step]] = {run_id: [] for run_id in run_ids}
+    for step in Step.objects.filter(run_id__in=run_ids).order_by("run_id", "index"):
+        steps[step.run_id].append(step)
+    return messages, dict(steps)

@@ -1,0 +1,4 @@
+"""The verbs: every change of state is one, keyword-only, in one transaction, compare-and-set where two could race.
+
+The feed's number is taken last in each, so that numbers are committed in order.
+"""

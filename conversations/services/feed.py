@@ -1,0 +1,40 @@
+"""The user's feed: one numbered stream for everything that is not tokens."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+from django.utils import timezone
+
+from conversations.database import verb
+from conversations.models import FeedEvent, FeedHead
+from streaming.protocol.codec import dumps
+
+KEPT = timedelta(hours=24)
+
+
+def record(user_id: UUID, event: str, data: dict[str, Any]) -> int:
+    """Write the next event of the user's feed and return its number. Call it as the last act of a transaction."""
+    if not FeedHead.objects.filter(pk=user_id).update(number=F("number") + 1):
+        FeedHead.objects.bulk_create([FeedHead(user_id=user_id)], ignore_conflicts=True)
+        FeedHead.objects.filter(pk=user_id).update(number=F("number") + 1)
+    number = FeedHead.objects.values_list("number", flat=True).get(pk=user_id)
+    text = dumps({"event": event, "feed": number, "data": data})
+    FeedEvent.objects.bulk_create([FeedEvent(user_id=user_id, number=number, text=text)])
+    return number
+
+
+@verb
+def prune(*, most: int) -> int:
+    """Remove about ``most`` of the events older than a day; returns how many went."""
+    limit = timezone.now() - KEPT
+    old = FeedEvent.objects.filter(created_at__lt=limit).order_by("created_at", "user_id", "number")
+    last: dict[UUID, int] = {}
+    for user_id, number in old.values_list("user_id", "number")[:most]:
+        last[user_id] = max(number, last.get(user_id, 0))
+    # A range a user: thousands of keys in one statement are more than SQLite's parser takes.
+    return sum(
+        FeedEvent.objects.filter(user_id=user_id, number__lte=number, created_at__lt=limit).delete()[0]
+        for user_id, number in last.items()
+    )

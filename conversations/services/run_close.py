@@ -1,0 +1,110 @@
+"""Closing a run: the final message, its steps, the status and the closing events, in one transaction, once."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from conversations import wire
+from conversations.database import verb
+from conversations.models import Message, Run, RunLease, Step, Thread
+from conversations.ports import ports
+from conversations.services import feed
+from conversations.services.run_lease import Claim
+from streaming.protocol import objects
+from streaming.protocol.codec import Entry, encode
+from streaming.protocol.events import Event
+from streaming.protocol.lifecycle import RunStatus, sources_of
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the run now, or it has ended, or it is gone. Write nothing more."""
+
+
+class EndRefused(Exception):
+    """The run is ours, but its status has changed to one from which this end cannot be reached."""
+
+
+@verb
+def close_run(
+    *,
+    claim: Claim,
+    head: int,
+    status: RunStatus,
+    run: objects.Run,
+    message: objects.Message,
+    steps: Sequence[objects.Step],
+    events: Sequence[Event],
+) -> list[Entry]:
+    """End the run: conditional on the lease and on a status from which ``status`` may be reached.
+
+    ``head`` is the number of the last event in the log; ``events`` follow it. Returns them as they were written.
+    Raises LeaseLost or EndRefused, and then nothing was written.
+    """
+    entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=head + 1)]
+    held = RunLease.objects.filter(pk=claim.run_id, number=claim.number, head=head)
+    if not held.update(head=head + len(entries), holder="", expires_at=None):
+        raise LeaseLost(f"run {claim.run_id}: lease {claim.number} at {head} is not ours")
+    won = Run.objects.filter(pk=claim.run_id, status__in=sources_of(status)).update(
+        status=status,
+        attempt=run.attempt,
+        started_at=wire.moment(run.started_at),
+        first_token_at=wire.moment(run.first_token_at),
+        finished_at=wire.moment(run.finished_at) or timezone.now(),
+        finish_reason=run.finish_reason,
+        error=wire.plain(run.error),
+        error_code=run.error.code if run.error else "",
+        usage=wire.plain(run.usage),
+        timing=wire.plain(run.timing),
+        head=head + len(entries),
+    )
+    if not won:
+        raise EndRefused(f"run {claim.run_id} may not become {status}")
+    row = Run.objects.get(pk=claim.run_id)
+    _store_answer(row, message)
+    _store_steps(row.pk, steps)
+    ports.event_store.write_closing(row, entries)
+    # The event below says when the run ended; whoever keeps a list by it knows this time too.
+    Thread.objects.filter(pk=row.thread_id).update(updated_at=row.finished_at)
+    feed.record(row.owner_id, _terminal_name(events), {"thread_id": str(row.thread_id), "run": wire.plain(run)})
+    transaction.on_commit(lambda: ports.bell(row.pk, entries))
+    return entries
+
+
+def _store_answer(run: Run, message: objects.Message) -> None:
+    assert run.answer_id is not None
+    Message.objects.filter(pk=run.answer_id).update(
+        status=message.status,
+        content=message.content,
+        parts=message.parts,
+        thinking=message.thinking,
+        finished_at=wire.moment(message.finished_at),
+    )
+
+
+def _store_steps(run_id: UUID, steps: Sequence[objects.Step]) -> None:
+    Step.objects.bulk_create(
+        Step(
+            id=UUID(step.id),
+            run_id=run_id,
+            index=step.index,
+            kind=step.step,
+            status=step.status,
+            title=step.title,
+            name=step.name,
+            arguments=step.arguments,
+            output=step.output,
+            output_cut=step.output_cut,
+            details=step.details,
+            error=wire.plain(step.error),
+            started_at=wire.moment(step.started_at),
+            finished_at=wire.moment(step.finished_at),
+            duration_ms=step.duration_ms,
+        )
+        for step in steps
+    )
+
+
+def _terminal_name(events: Sequence[Event]) -> str:
+    return events[-1].name

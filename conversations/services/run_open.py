@@ -1,0 +1,220 @@
+"""Opening a run: question, answer, run, lease, events 1 to 3 and the idempotency key, in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from chatserver.accounts.principal import Principal
+from chatserver.ids import new_id
+from conversations import permissions, wire
+from conversations.database import verb
+from conversations.models import Message, Run, RunLease, Thread
+from conversations.ports import ports
+from conversations.services import feed
+from conversations.services.idempotency import Key
+from conversations.services.threads import announce, locked, new_thread
+from streaming.protocol.codec import Entry, encode
+from streaming.protocol.commands import NewThread, Send
+from streaming.protocol.errors import InvalidRequest, StaleHead, ThreadBusy
+from streaming.protocol.events import Event, MessageCreated, RunCreated
+from streaming.protocol.lifecycle import ACTIVE, MessageStatus, RunStatus
+
+TITLE_LENGTH = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The model that will answer, as the registry of providers resolved it."""
+
+    provider: str
+    model: str
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    run: Run
+    replayed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where the new question and answer stand in the tree. ``question`` is an old one that is asked again."""
+
+    parent: Message | None
+    question: Message | None
+    content: str
+
+
+Choose = Callable[[], Choice]
+
+
+def open_run(
+    *, principal: Principal, thread_id: UUID | str | None, command: Send, choose: Choose, key: Key | None = None
+) -> Opened:
+    """Start an answer. Without a thread, one is made. ``choose`` names the model, or refuses.
+
+    Raises NotFound, Forbidden, IdempotencyConflict, ThreadBusy (with the active run), StaleHead, InvalidRequest. The
+    key is looked up before every refusal; a refused request stores nothing.
+    """
+    facts: dict[str, Any] = {
+        "principal": principal,
+        "thread_id": thread_id,
+        "command": command,
+        "choose": choose,
+        "key": key,
+    }
+    try:
+        return _open_run(**facts)
+    except IntegrityError:
+        # Another request took the key or the thread between our look and our write, and has committed by now.
+        return _open_run(**facts)
+
+
+@verb
+def _open_run(
+    *, principal: Principal, thread_id: UUID | str | None, command: Send, choose: Choose, key: Key | None
+) -> Opened:
+    permissions.require(principal, "chat")
+    if earlier := _earlier(principal, key):
+        return earlier
+    if thread_id is None:
+        thread = new_thread(owner_id=principal.user_id, command=NewThread())
+    else:
+        thread = locked(permissions.access_thread(principal, thread_id, "chat"))
+        # Again: while we waited for the row, the same request may have been carried out, and keeps the thread busy.
+        if earlier := _earlier(principal, key):
+            return earlier
+    choice = choose()
+    _refuse_if_busy(thread)
+    if command.expected_head and str(thread.head_id) != command.expected_head:
+        raise StaleHead(details={"head": wire.plain(str(thread.head_id)) if thread.head_id else None})
+
+    run = _write(thread=thread, command=command, choice=choice, place=_place(principal, thread, command))
+    if key is not None:
+        key.keep({"run_ids": [str(run.pk)]})
+    announce("thread.created" if thread_id is None else "thread.updated", thread)
+    feed.record(thread.owner_id, "thread.run.created", {"thread_id": str(thread.pk), "run": _plain(run)})
+    return Opened(run=run, replayed=False)
+
+
+def _earlier(principal: Principal, key: Key | None) -> Opened | None:
+    done = key.earlier() if key is not None else None
+    if done is None:
+        return None
+    return Opened(run=permissions.access_run(principal, done["run_ids"][0], "read"), replayed=True)
+
+
+def _refuse_if_busy(thread: Thread) -> None:
+    busy = Run.objects.filter(thread=thread, status__in=ACTIVE, waiting=False).first()
+    if busy is not None:
+        raise ThreadBusy(details={"run": _plain(busy)})
+
+
+def _place(principal: Principal, thread: Thread, command: Send) -> _Place:
+    if command.regenerate:
+        message = permissions.access_message(principal, thread, command.regenerate, "chat")
+        question = message.parent if message.role == Message.Role.ASSISTANT else message
+        if question is None:
+            raise InvalidRequest("This message has no question to ask again.", details={"field": "regenerate"})
+        return _Place(parent=question.parent, question=question, content=question.content)
+    assert command.content is not None
+    if command.edit:
+        edited = permissions.access_message(principal, thread, command.edit, "chat")
+        if edited.role != Message.Role.USER:
+            raise InvalidRequest("Only a question can be edited.", details={"field": "edit"})
+        return _Place(parent=edited.parent, question=None, content=command.content)
+    if command.parent_id:
+        parent = permissions.access_message(principal, thread, command.parent_id, "chat")
+        if parent.role != Message.Role.ASSISTANT:
+            raise InvalidRequest("A question follows an answer.", details={"field": "parent_id"})
+        return _Place(parent=parent, question=None, content=command.content)
+    return _Place(parent=thread.head, question=None, content=command.content)
+
+
+def _write(*, thread: Thread, command: Send, choice: Choice, place: _Place) -> Run:
+    now = timezone.now()
+    run = Run(
+        pk=new_id(),
+        thread=thread,
+        owner_id=thread.owner_id,
+        provider=choice.provider,
+        model=choice.full_name,
+        parameters=command.parameters,
+        tools=command.tools,
+        created_at=now,
+    )
+    question = place.question or Message(
+        thread=thread,
+        parent=place.parent,
+        role=Message.Role.USER,
+        status=MessageStatus.COMPLETED,
+        content=place.content,
+        parts=[{"text": [0, len(place.content)]}],
+        created_at=now,
+        finished_at=now,
+    )
+    answer = Message(
+        thread=thread,
+        parent=question,
+        role=Message.Role.ASSISTANT,
+        status=MessageStatus.IN_PROGRESS,
+        model=choice.full_name,
+        run=run,
+        created_at=now,
+    )
+    if place.question is None:
+        question.save(force_insert=True)
+    run.question = question
+    # The answer and its run name each other; the run goes in first, without its answer.
+    run.save(force_insert=True)
+    answer.save(force_insert=True)
+    run.answer = answer
+    events = opening_events(run, question=question, asked_again=place.question is not None)
+    entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=1)]
+    run.head = len(entries)
+    run.save(update_fields=["answer", "head"])
+    RunLease.objects.create(run=run, head=len(entries))
+    ports.event_store.write_opening(run, entries)
+    _move_head(thread, answer, title=place.content)
+    transaction.on_commit(lambda: ports.bell(run.pk, entries))
+    return run
+
+
+def opening_events(run: Run, *, question: Message, asked_again: bool) -> list[Event]:
+    """Events 1 to 3: the run, the question (not where an old one is asked again), the answer."""
+    assert run.answer is not None
+    common = {"run_id": str(run.pk), "thread_id": str(run.thread_id)}
+    events: list[Event] = [RunCreated(**common, run=wire.run_object(run))]
+    if not asked_again:
+        events.append(MessageCreated(**common, message=wire.message_object(question)))
+    return [*events, MessageCreated(**common, message=wire.message_object(run.answer))]
+
+
+def _move_head(thread: Thread, answer: Message, *, title: str) -> None:
+    thread.head = answer
+    thread.model = answer.model
+    thread.updated_at = answer.created_at
+    if not thread.title:
+        thread.title = title_from(title)
+        thread.title_by = Thread.TitleBy.QUESTION
+    thread.save(update_fields=["head", "model", "updated_at", "title", "title_by"])
+
+
+def title_from(question: str) -> str:
+    """The first line of a question, without the marks that Markdown begins lines with, and not too long."""
+    first_line = question.strip().partition("\n")[0]
+    words = first_line.lstrip("#>*-+`~ \t") or first_line
+    return words[:TITLE_LENGTH].rstrip() + ("…" if len(words) > TITLE_LENGTH else "")
+
+
+def _plain(run: Run) -> Any:
+    assert run.status in RunStatus.__members__.values()
+    return wire.plain(wire.run_object(run))

@@ -1,0 +1,135 @@
+"""Verbs of threads."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.db import IntegrityError
+from django.db.models import QuerySet
+
+from conversations import selectors, wire
+from conversations.database import verb
+from conversations.models import Run, Thread
+from conversations.services import feed
+from conversations.services.idempotency import Key
+from conversations.services.run_cancel import cancel_run
+from streaming.protocol.commands import NewThread
+from streaming.protocol.errors import NotFound
+from streaming.protocol.lifecycle import ACTIVE
+
+CHANGEABLE = frozenset({"title", "model", "system_prompt", "parameters", "pinned", "archived", "tags"})
+LOOK_EVERY = 0.05  # seconds
+
+
+def create_thread(*, owner_id: UUID, command: NewThread, key: Key | None = None) -> tuple[Thread, bool]:
+    """A new thread, and whether it is an earlier one that the same idempotency key had made."""
+    try:
+        return _create_thread(owner_id=owner_id, command=command, key=key)
+    except IntegrityError:
+        if key is None:
+            raise
+        return _create_thread(owner_id=owner_id, command=command, key=key)  # the faster request has committed by now
+
+
+@verb
+def _create_thread(*, owner_id: UUID, command: NewThread, key: Key | None) -> tuple[Thread, bool]:
+    if key is not None and (earlier := key.earlier()):
+        made = Thread.objects.filter(pk=earlier["thread_id"], owner_id=owner_id).first()
+        if made is None:
+            raise NotFound("The thread that this key made was deleted.")
+        return made, True
+    thread = new_thread(owner_id=owner_id, command=command)
+    if key is not None:
+        key.keep({"thread_id": str(thread.pk)})
+    announce("thread.created", thread)
+    return thread, False
+
+
+def new_thread(*, owner_id: UUID, command: NewThread) -> Thread:
+    """Only the row; for use inside another verb."""
+    title = one_line(command.title)
+    return Thread.objects.create(
+        owner_id=owner_id,
+        title=title,
+        title_by=Thread.TitleBy.PERSON if title else Thread.TitleBy.NOBODY,
+        model=command.model,
+        system_prompt=command.system_prompt,
+        parameters=command.parameters,
+    )
+
+
+@verb
+def update_thread(*, thread: Thread, changes: dict[str, Any]) -> Thread:
+    """Change what a person may change; ``changes`` has been validated. Does not count as activity in the list.
+
+    Raises NotFound where the thread was deleted meanwhile.
+    """
+    # Read afresh: the event carries the whole thread, and a run may have moved its head since the gate looked.
+    thread = locked(thread)
+    fields = CHANGEABLE & changes.keys()
+    for field in fields:
+        setattr(thread, field, changes[field])
+    if "title" in fields:
+        thread.title = one_line(thread.title)
+        thread.title_by = Thread.TitleBy.PERSON if thread.title else Thread.TitleBy.NOBODY
+        fields |= {"title_by"}
+    if "tags" in fields:
+        thread.tags = list(dict.fromkeys(filter(None, map(one_line, thread.tags))))
+    if fields:
+        thread.save(update_fields=sorted(fields))
+        announce("thread.updated", thread)
+    return thread
+
+
+def locked(thread: Thread) -> Thread:
+    """The row as it is now, kept so until the end of the transaction. Raises NotFound where it is gone."""
+    row = Thread.objects.select_for_update().filter(pk=thread.pk).first()
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def one_line(text: str) -> str:
+    """Titles and tags are single lines; whatever broke or padded them is one space."""
+    return " ".join(text.split())
+
+
+async def delete_thread(*, thread: Thread, patience: float = 2.0) -> None:
+    """Cancel what runs in it and give its readers ``patience`` seconds to hear the end; then remove it whole.
+
+    A run that has not ended by then loses its lease with its row, so its worker is fenced out and writes nothing more.
+    No thread is held while it waits: other requests need it.
+    """
+    await sync_to_async(_cancel_runs)(thread)
+    try:
+        for _ in range(round(patience / LOOK_EVERY)):
+            if not await sync_to_async(_runs_in(thread).exists)():
+                break
+            await asyncio.sleep(LOOK_EVERY)
+    finally:  # also where who asked for it has left meanwhile
+        await sync_to_async(_remove)(thread=thread)
+
+
+def _cancel_runs(thread: Thread) -> None:
+    for run in _runs_in(thread):
+        cancel_run(run=run, by="user", reason="thread_deleted")
+
+
+def _runs_in(thread: Thread) -> QuerySet[Run]:
+    return Run.objects.filter(thread=thread, status__in=ACTIVE)
+
+
+@verb
+def _remove(*, thread: Thread) -> None:
+    # Locked first: a question that came in between the rows to delete and their thread would keep it from going.
+    rows = Thread.objects.filter(pk=thread.pk)
+    if rows.select_for_update().first() is None:
+        return  # another request was faster; one event is enough
+    rows.delete()
+    feed.record(thread.owner_id, "thread.deleted", {"thread_id": str(thread.pk)})
+
+
+def announce(event: str, thread: Thread) -> None:
+    active = selectors.active_run_ids([thread.pk]).get(thread.pk, [])
+    feed.record(thread.owner_id, event, {"thread": wire.plain(wire.thread_object(thread, active))})

@@ -1,0 +1,119 @@
+import { html, nothing } from "../../vendor/lit.js";
+import { copyFrom } from "../clipboard.js";
+import { usageParts } from "../format.js";
+import { segmentsOf } from "../segments.js";
+import { endingOf } from "../status.js";
+import { PageElement } from "./element.js";
+import { icons } from "./icons.js";
+import "./markdown-text.js";
+import "./thinking-step.js";
+import "./tool-card.js";
+
+/** One answer: its steps on their thread, its text, how it ended and what it cost. */
+export class AssistantMessage extends PageElement {
+  static properties = {
+    message: { attribute: false },
+    run: { attribute: false },
+    steps: { attribute: false },
+    last: { attribute: false },
+    busy: { attribute: false },
+    conversation: { attribute: false },
+  };
+
+  constructor() {
+    super();
+    /** @type {Wire.Message | null} */
+    this.message = null;
+    /** @type {Wire.Run | undefined} */
+    this.run = undefined;
+    /** @type {Record<string, Wire.Step>} */
+    this.steps = {};
+    this.last = false;
+    this.busy = false;
+    /** @type {import("../conversation.js").Conversation | null} */
+    this.conversation = null;
+  }
+
+  render() {
+    const { message, run } = this;
+    if (!message) return nothing;
+    const segments = segmentsOf(message, this.steps);
+    const growing = message.status === "in_progress";
+    const why = growing ? null : endingOf(message, run);
+    return html`
+      <h2 class="visually-hidden">Answer</h2>
+      ${segments.map((segment, index) =>
+        segment.kind === "steps"
+          ? html`<div class="steps">${segment.steps.map(step)}</div>`
+          : html`<markdown-text
+              class="prose"
+              .open=${growing && index === segments.length - 1}
+              .text=${segment.text}
+            ></markdown-text>`,
+      )}
+      ${why ? html`<p class="ending">${why}</p>` : nothing}
+      ${run?.status === "failed" ? this.failure(run) : nothing}
+      ${growing ? nothing : this.footer(message, run)}
+    `;
+  }
+
+  /** @param {Wire.Run} run */
+  failure(run) {
+    return html`<div class="error-status" role="alert">
+      <p>${run.error?.message ?? "The answer failed."}</p>
+      ${this.last
+        ? html`<button class="button is-small" type="button" ?disabled=${this.busy} @click=${this.again}>Retry</button>`
+        : nothing}
+    </div>`;
+  }
+
+  /** @param {Wire.Message} message @param {Wire.Run | undefined} run */
+  footer(message, run) {
+    const parts = run ? usageParts(run) : [];
+    return html`<footer class="answer-foot">
+      ${message.content
+        ? html`<button class="icon-button" type="button" title="Copy the answer" @click=${this.copy}>
+            ${icons.copy}<span class="visually-hidden">Copy the answer</span>
+          </button>`
+        : nothing}
+      ${this.last && run?.status !== "failed"
+        ? html`<button
+            class="icon-button"
+            type="button"
+            title="Regenerate"
+            data-testid="regenerate-button"
+            ?disabled=${this.busy}
+            @click=${this.again}
+          >
+            ${icons.again}<span class="visually-hidden">Regenerate</span>
+          </button>`
+        : nothing}
+      ${parts.length || message.model
+        ? html`<p class="usage">
+            ${message.model ? html`<span>${message.model}</span>` : nothing}
+            ${parts.map((part) => html`<span>${part}</span>`)}
+          </p>`
+        : nothing}
+    </footer>`;
+  }
+
+  again() {
+    if (this.message) this.conversation?.regenerate(this.message);
+  }
+
+  /** @param {MouseEvent} click */
+  copy(click) {
+    const button = click.currentTarget;
+    if (!this.message || !(button instanceof HTMLElement)) return;
+    copyFrom(this.message.content, button, button.querySelector("span") ?? button);
+  }
+}
+
+/** @param {Wire.Step} one */
+function step(one) {
+  return one.step === "reasoning"
+    ? html`<thinking-step .step=${one}></thinking-step>`
+    : html`<tool-card .step=${one}></tool-card>`;
+}
+
+customElements.define("assistant-message", AssistantMessage);

@@ -1,0 +1,179 @@
+import { html, nothing } from "../../vendor/lit.js";
+import { readSettings } from "../preferences.js";
+import { PageElement } from "./element.js";
+import { icons } from "./icons.js";
+import "./chat-composer.js";
+import "./confirm-dialog.js";
+import "./live-region.js";
+import "./message-list.js";
+import "./server-notice.js";
+import "./thread-sidebar.js";
+
+/** The whole page of the chat: the list beside the conversation, or in front of it where there is no room. */
+export class ChatApp extends PageElement {
+  static properties = { page: { attribute: false }, drawer: { state: true } };
+
+  constructor() {
+    super();
+    /** @type {import("../page.js").ChatPage | null} */
+    this.page = null;
+    this.drawer = false;
+    this.narrow = matchMedia("(max-width: 55rem)");
+    this.narrow.addEventListener("change", () => this.requestUpdate());
+    this.addEventListener("click", this.clicked);
+    this.addEventListener("keydown", this.keydown);
+    this.addEventListener("sidebar-close", () => this.showDrawer(false));
+    this.addEventListener("thread-rename", (event) => this.rename(/** @type {CustomEvent} */ (event)));
+    this.addEventListener("thread-delete", (event) => this.deleteThread(/** @type {CustomEvent} */ (event)));
+  }
+
+  render() {
+    const { page } = this;
+    if (!page) return nothing;
+    const { state } = page.store;
+    const inFront = this.narrow.matches && this.drawer;
+    return html`
+      <a class="skip-link" href="#chat-input">To the message field</a>
+      <div class="app ${this.drawer ? "is-drawer-open" : ""}">
+        <div class="scrim" @click=${() => this.showDrawer(false)}></div>
+        <thread-sidebar
+          class="sidebar"
+          ?inert=${this.narrow.matches && !this.drawer}
+          .boot=${page.boot}
+          .threads=${state.threads}
+          .current=${state.threadId}
+          .live=${state.live !== null}
+          .csrf=${() => page.api.token()}
+          .onMore=${() => page.threads.more()}
+          .onRetry=${() => page.threads.refresh()}
+        ></thread-sidebar>
+        <main class="conversation ${isEmpty(state) ? "is-empty" : ""}" ?inert=${inFront}>
+          ${this.top(state)} ${this.middle(page, state)}
+          <div class="dock">
+            ${this.problems(page, state)}
+            <server-notice .models=${state.models}></server-notice>
+            <chat-composer
+              .state=${state}
+              .busy=${page.conversation.busy}
+              .conversation=${page.conversation}
+            ></chat-composer>
+          </div>
+        </main>
+      </div>
+      <live-region .state=${state}></live-region>
+      <confirm-dialog></confirm-dialog>
+    `;
+  }
+
+  /** @param {Page.State} state */
+  top(state) {
+    return html`<header class="topbar">
+      <button class="icon-button only-narrow" type="button" aria-expanded=${this.drawer ? "true" : "false"}
+        @click=${() => this.showDrawer(true)}>
+        ${icons.menu}<span class="visually-hidden">Show the list</span>
+      </button>
+      <h1>${title(state)}</h1>
+      <a class="icon-button only-narrow" href=${this.page?.boot.urls.home ?? "/"} title="New thread">
+        ${icons.plus}<span class="visually-hidden">New thread</span>
+      </a>
+    </header>`;
+  }
+
+  /** @param {import("../page.js").ChatPage} page @param {Page.State} state */
+  middle(page, state) {
+    if (isEmpty(state)) return html`<p class="greeting">What would you like to know?</p>`;
+    if (state.view === "missing") {
+      return html`<div class="blank">
+        <p>This thread is not here. It may have been deleted, or it is not yours.</p>
+        <a class="button" href=${page.boot.urls.home}>New thread</a>
+      </div>`;
+    }
+    if (state.view === "failed") {
+      return html`<div class="blank">
+        <p>The thread cannot be read.</p>
+        <button class="button" type="button" @click=${() => page.conversation.open(state.threadId)}>Retry</button>
+      </div>`;
+    }
+    return html`<message-list
+      .state=${state}
+      .streaming=${readSettings().streaming}
+      .conversation=${page.conversation}
+    ></message-list>`;
+  }
+
+  /** @param {import("../page.js").ChatPage} page @param {Page.State} state */
+  problems(page, state) {
+    if (state.signedOut) {
+      const back = `${page.boot.urls.login}?next=${encodeURIComponent(location.pathname)}`;
+      return html`<div class="error-status" role="alert">
+        <p>You are signed out. Your answers go on; sign in to see them.</p>
+        <a class="button is-small" href=${back}>Sign in</a>
+      </div>`;
+    }
+    if (!state.problem || state.view === "missing") return nothing;
+    return html`<div class="error-status" role="alert">
+      <p>${state.problem.message}</p>
+      <button class="button is-small is-quiet" type="button" @click=${() => page.store.update({ problem: null })}>
+        Close
+      </button>
+    </div>`;
+  }
+
+  /** Links between threads change the state, not the page. @param {MouseEvent} event */
+  clicked(event) {
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+    if (!link || !plain || link.target || link.origin !== location.origin || link.hash) return;
+    if (!this.page?.navigate(link.pathname)) return;
+    event.preventDefault();
+    this.showDrawer(false);
+    if (link.pathname === this.page.boot.urls.home) this.querySelector("textarea")?.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  keydown(event) {
+    if (event.key === "Escape" && this.drawer) this.showDrawer(false);
+  }
+
+  /** @param {boolean} open */
+  async showDrawer(open) {
+    if (this.drawer === open) return;
+    this.drawer = open;
+    await this.updateComplete;
+    const target = open ? ".sidebar .icon-button" : ".topbar .icon-button";
+    const element = this.querySelector(target);
+    if (this.narrow.matches && element instanceof HTMLElement) element.focus();
+  }
+
+  /** @param {CustomEvent} event */
+  rename({ detail }) {
+    this.page?.threads.rename(detail.thread, detail.title);
+  }
+
+  /** @param {CustomEvent} event */
+  async deleteThread({ detail }) {
+    const { page } = this;
+    const dialog = /** @type {import("./confirm-dialog.js").ConfirmDialog} */ (this.querySelector("confirm-dialog"));
+    const name = detail.thread.title || "New thread";
+    const sure = await dialog.ask({
+      heading: "Delete this thread?",
+      sentence: `“${name}” and all its messages will be deleted for good.`,
+      verb: "Delete",
+    });
+    if (!sure || !page || !(await page.threads.remove(detail.thread))) return;
+    if (page.store.state.threadId === detail.thread.id) page.navigate(page.boot.urls.home);
+  }
+}
+
+/** @param {Page.State} state */
+function isEmpty({ view, pending, messages, threadId }) {
+  return view === "new" && !messages.length && (pending === null || pending.threadId !== threadId);
+}
+
+/** @param {Page.State} state */
+function title({ thread, view }) {
+  if (view === "missing") return "Nothing here";
+  return thread?.title || "New thread";
+}
+
+customElements.define("chat-app", ChatApp);

@@ -1,0 +1,147 @@
+import { html } from "../../vendor/lit.js";
+import { chosenModel } from "../models.js";
+import { readDraft, saveDraft } from "../preferences.js";
+import { PageElement } from "./element.js";
+import { icons } from "./icons.js";
+import "./model-select.js";
+
+/** Where people write. What is not sent yet is kept as this thread's draft. */
+export class ChatComposer extends PageElement {
+  static properties = {
+    state: { attribute: false },
+    busy: { attribute: false },
+    conversation: { attribute: false },
+    text: { state: true },
+  };
+
+  constructor() {
+    super();
+    /** @type {Page.State | null} */
+    this.state = null;
+    this.busy = false;
+    /** @type {import("../conversation.js").Conversation | null} */
+    this.conversation = null;
+    this.text = "";
+    /** @type {string | null | undefined} the thread whose draft this is */
+    this.thread = undefined;
+    this.failed = false;
+  }
+
+  get field() {
+    return /** @type {HTMLTextAreaElement | null} */ (this.querySelector("textarea"));
+  }
+
+  willUpdate() {
+    const { state } = this;
+    if (!state) return;
+    if (state.threadId !== this.thread) {
+      // The first message gave this thread its address; what is being written meanwhile stays.
+      if (this.thread === null && this.text) saveDraft(state.threadId, this.text);
+      this.thread = state.threadId;
+      this.text = readDraft(state.threadId);
+    }
+    const failed = state.pending?.status === "failed" && state.pending.threadId === state.threadId;
+    if (this.failed && !failed && !this.text) this.text = readDraft(state.threadId);
+    this.failed = failed;
+  }
+
+  firstUpdated() {
+    this.takeFocus();
+  }
+
+  updated() {
+    const { field } = this;
+    if (!field) return;
+    if (field.value !== this.text) field.value = this.text;
+    field.style.height = "auto";
+    field.style.height = `${field.scrollHeight}px`;
+  }
+
+  render() {
+    const { state } = this;
+    const models = state?.models ?? null;
+    return html`<form class="composer" @submit=${this.submit}>
+      <label class="visually-hidden" for="chat-input">Message</label>
+      <textarea
+        id="chat-input"
+        data-testid="chat-input"
+        rows="1"
+        placeholder="Write a message"
+        autocomplete="off"
+        maxlength="400000"
+        aria-describedby="composer-keys"
+        @input=${this.input}
+        @keydown=${this.keydown}
+      ></textarea>
+      <span id="composer-keys" class="visually-hidden">Enter sends, Shift and Enter begins a new line.</span>
+      <div class="composer-foot">
+        <model-select
+          .models=${models}
+          .value=${state ? chosenModel(state) : ""}
+          .onChoose=${(/** @type {string} */ model) => this.conversation?.chooseModel(model)}
+        ></model-select>
+        ${this.busy ? this.stopButton() : this.sendButton()}
+      </div>
+    </form>`;
+  }
+
+  sendButton() {
+    return html`<button class="round-button" type="submit" data-testid="send-button" ?disabled=${!this.text.trim()}>
+      ${icons.send}<span class="visually-hidden">Send</span>
+    </button>`;
+  }
+
+  stopButton() {
+    const stopping = this.state?.live?.stopping ?? false;
+    return html`<button
+      class="round-button is-stop"
+      type="button"
+      data-testid="cancel-button"
+      ?disabled=${stopping}
+      @click=${() => this.conversation?.stop()}
+    >
+      ${icons.stop}<span class="visually-hidden">Stop</span>
+    </button>`;
+  }
+
+  /** @param {InputEvent} event */
+  input(event) {
+    if (event.target instanceof HTMLTextAreaElement) this.write(event.target.value);
+  }
+
+  /** @param {KeyboardEvent} event */
+  keydown(event) {
+    // While an input method composes a word, Enter belongs to it.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.send();
+  }
+
+  /** @param {SubmitEvent} event */
+  submit(event) {
+    event.preventDefault();
+    this.send();
+  }
+
+  send() {
+    const { text } = this;
+    if (this.busy || !text.trim()) return;
+    this.write("");
+    this.conversation?.send(text);
+    this.takeFocus();
+  }
+
+  /** Not where a finger writes: the keyboard on the screen would cover the answer. */
+  takeFocus() {
+    if (matchMedia("(pointer: fine)").matches) this.field?.focus();
+    else this.field?.blur();
+  }
+
+  /** @param {string} text */
+  write(text) {
+    this.text = text;
+    saveDraft(this.thread ?? null, text);
+  }
+}
+
+customElements.define("chat-composer", ChatComposer);

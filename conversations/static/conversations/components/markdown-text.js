@@ -1,0 +1,110 @@
+import { finishedLength } from "../blocks.js";
+import { copyFrom } from "../clipboard.js";
+import { parser, render } from "../markdown.js";
+
+/** A frame may spend this share of the time between two of them on rendering the open block. */
+const REST = 4;
+
+/**
+ * Untrusted Markdown, rendered while it grows: finished blocks stay as they are, only the open one is made anew.
+ * Set `text` and `open`; it renders itself, at most once a frame.
+ */
+export class MarkdownText extends HTMLElement {
+  #text = "";
+  #open = false;
+  #done = 0;
+  #checked = 0;
+  /** @type {import("../markdown.js").Environment} */
+  #environment = {};
+  #definitions = 0;
+  #scheduled = false;
+  #notBefore = 0;
+  /** @type {HTMLElement} */
+  #tail = document.createElement("div");
+
+  connectedCallback() {
+    if (this.#tail.parentNode !== this) {
+      this.#tail.className = "open-block";
+      this.append(this.#tail);
+      this.addEventListener("click", copyCode);
+    }
+    this.#schedule();
+  }
+
+  get text() {
+    return this.#text;
+  }
+
+  set text(text) {
+    if (text === this.#text) return;
+    if (!text.startsWith(this.#text)) this.#reset();
+    this.#text = text;
+    this.#schedule();
+  }
+
+  get open() {
+    return this.#open;
+  }
+
+  set open(open) {
+    if (open === this.#open) return;
+    this.#open = open;
+    // The last words must not come after what is said below them.
+    if (!open && this.isConnected) this.#draw();
+  }
+
+  #schedule() {
+    if (this.#scheduled || !this.isConnected) return;
+    this.#scheduled = true;
+    // A text that stands is there at once, so that the page keeps its height when a thread opens.
+    if (!this.#open) return this.#draw();
+    const wait = this.#notBefore - performance.now();
+    if (wait > 0) setTimeout(() => this.#draw(), wait);
+    else requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#scheduled = false;
+    const begun = performance.now();
+    if (this.#text.lastIndexOf("\n") > this.#checked) this.#settle();
+    this.#tail.replaceChildren(render(this.#text.slice(this.#done), this.#environment));
+    const definitions = Object.keys(this.#environment.references ?? {}).length;
+    if (definitions !== this.#definitions) this.#again(definitions);
+    const ended = performance.now();
+    this.#notBefore = ended + (ended - begun) * REST;
+  }
+
+  /** Moves what is finished out of the open block. */
+  #settle() {
+    this.#checked = this.#text.lastIndexOf("\n");
+    const finished = finishedLength(parser, this.#text.slice(this.#done), this.#environment);
+    if (!finished) return;
+    const block = this.#text.slice(this.#done, this.#done + finished);
+    this.#tail.before(render(block, this.#environment));
+    this.#done += finished;
+  }
+
+  /** A link definition has come, which earlier text may have used already. @param {number} definitions */
+  #again(definitions) {
+    this.#definitions = definitions;
+    this.replaceChildren(render(this.#text.slice(0, this.#done), this.#environment), this.#tail);
+    this.#tail.replaceChildren(render(this.#text.slice(this.#done), this.#environment));
+  }
+
+  #reset() {
+    this.#done = 0;
+    this.#checked = 0;
+    this.#environment = {};
+    this.#definitions = 0;
+    this.replaceChildren(this.#tail);
+  }
+}
+
+/** @param {MouseEvent} click */
+function copyCode(click) {
+  const button = click.target instanceof Element ? click.target.closest(".code-copy") : null;
+  const code = button?.closest(".code-block")?.querySelector("code");
+  if (button instanceof HTMLElement && code) copyFrom(code.textContent ?? "", button);
+}
+
+customElements.define("markdown-text", MarkdownText);

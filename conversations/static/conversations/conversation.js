@@ -1,0 +1,304 @@
+/** The thread that is shown: open it, send, follow, stop, regenerate. Every way of changing it goes through here. */
+
+import { ApiError, failureFrom, newKey } from "./api.js";
+import { withItems, withMessage, withOlder } from "./branch.js";
+import { chosenModel } from "./models.js";
+import { readDraft, readSettings, saveDraft, saveSettings } from "./preferences.js";
+
+/**
+ * @typedef {import("./store.js").Store} Store
+ * @typedef {import("./threads.js").Threads} Threads
+ * @typedef {import("../streaming/snapshot.js").RunState} RunState
+ */
+
+export class Conversation {
+  /**
+   * @param {object} parts
+   * @param {Store} parts.store
+   * @param {import("./api.js").Api} parts.api
+   * @param {import("./runs.js").Runs} parts.runs
+   * @param {Threads} parts.threads
+   * @param {(threadId: string) => void} parts.onThread a new thread has its address now
+   */
+  constructor({ store, api, runs, threads, onThread }) {
+    this.store = store;
+    this.api = api;
+    this.runs = runs;
+    this.threads = threads;
+    this.onThread = onThread;
+    this.pagingOlder = false;
+  }
+
+  /** Whether an answer is on its way here. */
+  get busy() {
+    const { live, pending } = this.store.state;
+    return live !== null || (pending !== null && pending.status !== "failed" && this.isHere(pending.threadId));
+  }
+
+  /** @param {string | null} threadId null for the thread that is not there yet */
+  async open(threadId) {
+    this.runs.stopAll();
+    const view = threadId ? "loading" : "new";
+    const known = this.store.state.threads.items.find((thread) => thread.id === threadId) ?? null;
+    this.store.update({
+      threadId, thread: known, view, messages: [], steps: {}, runs: {}, older: null, live: null, problem: null,
+    });
+    if (threadId) await this.load(threadId);
+  }
+
+  /** Reads the shown thread afresh, and goes on with whatever runs in it. @param {string} threadId */
+  async load(threadId) {
+    try {
+      const path = `/threads/${encodeURIComponent(threadId)}`;
+      const [thread, page] = await Promise.all([this.api.get(path), this.api.get(`${path}/messages`)]);
+      if (!this.isHere(threadId)) return;
+      this.showPage(thread, page);
+      for (const runId of thread.active_runs.slice(0, 1)) this.runs.follow(runId, this.watcher(threadId, runId));
+    } catch (fault) {
+      if (this.isHere(threadId)) this.notLoaded(fault);
+    }
+  }
+
+  /** The messages before those that are shown. */
+  async loadOlder() {
+    const { older, threadId } = this.store.state;
+    if (!older || !threadId || this.pagingOlder) return;
+    this.pagingOlder = true;
+    try {
+      const page = await this.api.get(`/threads/${threadId}/messages?cursor=${encodeURIComponent(older)}`);
+      if (!this.isHere(threadId)) return;
+      const { messages, steps, runs } = this.store.state;
+      this.store.update({
+        messages: withOlder(messages, page.results),
+        steps: withItems(steps, page.steps),
+        runs: withItems(runs, page.runs),
+        older: page.next,
+      });
+    } catch (fault) {
+      this.store.update({ problem: failureFrom(fault) });
+    } finally {
+      this.pagingOlder = false;
+    }
+  }
+
+  /** @param {string} content */
+  async send(content) {
+    if (this.busy || !content.trim()) return;
+    this.dismiss();
+    await this.deliver(this.newPending(content, null));
+  }
+
+  /** Another answer beside this one. @param {Wire.Message} answer */
+  async regenerate(answer) {
+    if (this.busy) return;
+    this.dismiss();
+    await this.deliver(this.newPending("", answer.id));
+  }
+
+  /** The same send again, under the same key: if it had arrived after all, it does not happen twice. */
+  async retry() {
+    const { pending } = this.store.state;
+    if (pending?.status === "failed") await this.deliver(pending);
+  }
+
+  /** Gives the refused text back to the composer, unless something else has been written there. */
+  dismiss() {
+    const { pending } = this.store.state;
+    if (pending?.status !== "failed") return;
+    if (pending.content && !readDraft(pending.threadId)) saveDraft(pending.threadId, pending.content);
+    this.store.update({ pending: null });
+  }
+
+  async stop() {
+    const { live, threadId } = this.store.state;
+    if (live) this.store.update({ live: { ...live, stopping: true } });
+    try {
+      const runIds = live ? [live.runId] : await this.activeRuns(threadId);
+      await Promise.all(runIds.map((runId) => this.api.post(`/runs/${runId}/cancel`, {})));
+    } catch (fault) {
+      const now = this.store.state.live;
+      this.store.update({ problem: failureFrom(fault), live: now && { ...now, stopping: false } });
+    }
+  }
+
+  /** Remembered for this thread, and for the next new one. @param {string} model */
+  async chooseModel(model) {
+    saveSettings({ model });
+    this.store.update({ model });
+    const { thread } = this.store.state;
+    if (thread) await this.threads.change(thread, { model });
+  }
+
+  /** @private @param {string} content @param {string | null} regenerate @returns {Page.Pending} */
+  newPending(content, regenerate) {
+    const { threadId } = this.store.state;
+    const model = chosenModel(this.store.state);
+    const keys = { key: newKey(), threadKey: newKey() };
+    return { threadId, content, regenerate, model, ...keys, status: "sending", error: null };
+  }
+
+  /** @private @param {Page.Pending} first */
+  async deliver(first) {
+    let pending = this.setPending({ ...first, status: "sending", error: null });
+    const onLost = () => void this.setPending({ ...pending, status: "lost" });
+    try {
+      if (!pending.threadId) {
+        const thread = await this.api.postOnce("/threads", withModel({}, pending.model), pending.threadKey, onLost);
+        pending = this.setPending({ ...pending, threadId: thread.id, status: "sending" });
+        this.begin(thread);
+      }
+      await this.startRun(pending, String(pending.threadId), onLost);
+    } catch (fault) {
+      const error = failureFrom(fault);
+      this.setPending({ ...pending, status: "failed", error });
+      if (error.code !== "not_authenticated") return;
+      // Signing in leads away from this page: what was written waits in the composer.
+      this.dismiss();
+      this.store.update({ signedOut: true });
+    }
+  }
+
+  /** @private @param {Page.Pending} pending @param {string} threadId @param {() => void} onLost */
+  async startRun(pending, threadId, onLost) {
+    const what = pending.regenerate ? { regenerate: pending.regenerate } : { content: pending.content };
+    const body = withModel(what, pending.model);
+    if (!readSettings().streaming) return this.askWhole(pending, threadId, body, onLost);
+    const frame = { ...body, thread_id: threadId, idempotency_key: pending.key };
+    if (this.runs.sendsBySocket(frame)) {
+      try {
+        await this.runs.send(frame, (/** @type {string} */ runId) => this.watcher(threadId, runId));
+        return this.sent(pending);
+      } catch (fault) {
+        if (fault instanceof ApiError) throw fault;
+      }
+    }
+    const { run } = await this.api.postOnce(`/threads/${threadId}/runs`, body, pending.key, onLost);
+    if (this.isHere(threadId)) this.runs.follow(run.id, this.watcher(threadId, run.id));
+    this.sent(pending);
+  }
+
+  /** Streaming is off: one request, one whole answer.
+   * @private @param {Page.Pending} pending @param {string} threadId @param {object} body @param {() => void} onLost */
+  async askWhole(pending, threadId, body, onLost) {
+    try {
+      await this.api.postOnce(`/threads/${threadId}/runs?wait=true`, body, pending.key, onLost);
+    } catch (fault) {
+      // A run that failed answers with its error and has left its traces in the thread: those are shown instead.
+      if (!(fault instanceof ApiError) || !fault.failure.details?.run_id) throw fault;
+    }
+    if (this.isHere(threadId)) await this.load(threadId);
+    this.clearPending();
+    this.threads.refresh();
+  }
+
+  /** @private @param {string} threadId @param {string} runId @returns {import("./runs.js").Watcher} */
+  watcher(threadId, runId) {
+    return {
+      onChange: (state, connected) => {
+        if (this.isHere(threadId)) this.follow(runId, state, connected);
+      },
+      onEnd: (reason, state) => {
+        if (this.isHere(threadId)) this.ended(threadId, reason, state);
+      },
+    };
+  }
+
+  /** @private @param {string} runId @param {RunState} state @param {boolean} connected */
+  follow(runId, state, connected) {
+    const { live, pending } = this.store.state;
+    const stopping = live?.runId === runId && live.stopping;
+    const arrived = state.messages.some((message) => message.role === "user") || pending?.regenerate;
+    this.store.update({
+      live: { runId, state, connected, stopping },
+      ...this.merged(state, readSettings().streaming || state.terminal),
+      ...(arrived && pending && this.isHere(pending.threadId) ? { pending: null } : {}),
+    });
+  }
+
+  /** @private @param {string} threadId @param {string} reason @param {RunState} state */
+  ended(threadId, reason, state) {
+    if (reason === "signed_out") return this.store.update({ signedOut: true, live: null });
+    const { pending } = this.store.state;
+    const left = pending?.threadId === threadId && pending.status !== "failed" ? null : pending;
+    this.store.update({ ...this.merged(state, true), live: null, pending: left });
+    // The run has ended, but this page was not told how: what is stored says it.
+    if (!state.terminal) this.load(threadId);
+    this.threads.refresh();
+  }
+
+  /** What a run has to show, in the thread. @private @param {RunState} state @param {boolean} answerToo */
+  merged(state, answerToo) {
+    const shown = answerToo ? state.messages : state.messages.filter((message) => message.role === "user");
+    const { messages, steps, runs } = this.store.state;
+    return {
+      messages: shown.reduce(withMessage, messages),
+      steps: answerToo ? withItems(steps, state.steps) : steps,
+      runs: state.run ? withItems(runs, [state.run]) : runs,
+    };
+  }
+
+  /** @private @param {Wire.Thread} thread @param {Wire.MessagePage} page */
+  showPage(thread, page) {
+    // An answer on its way is told by its run from the beginning; its row lags behind.
+    const whole = readSettings().streaming ? page.results : page.results.filter((one) => one.status !== "in_progress");
+    this.store.update({
+      thread,
+      view: "ready",
+      messages: whole,
+      steps: withItems({}, page.steps),
+      runs: withItems({}, page.runs),
+      older: page.next,
+    });
+  }
+
+  /** @private @param {unknown} fault */
+  notLoaded(fault) {
+    const failure = failureFrom(fault);
+    if (failure.code === "not_authenticated") return this.store.update({ signedOut: true });
+    this.store.update({ view: failure.code === "not_found" ? "missing" : "failed", problem: failure });
+  }
+
+  /** @private @param {string | null} threadId @returns {Promise<string[]>} */
+  async activeRuns(threadId) {
+    if (!threadId) return [];
+    const thread = await this.api.get(`/threads/${threadId}`);
+    return thread.active_runs;
+  }
+
+  /** A new thread has been made for the first message. @private @param {Wire.Thread} thread */
+  begin(thread) {
+    this.threads.put(thread, true);
+    if (this.store.state.threadId !== null) return;
+    this.store.update({ threadId: thread.id, thread, view: "ready" });
+    this.onThread(thread.id);
+  }
+
+  /** @private @param {Page.Pending} pending */
+  setPending(pending) {
+    this.store.update({ pending });
+    return pending;
+  }
+
+  /** The server has it. Here the pending question stands until the run's own events bring it.
+   * @private @param {Page.Pending} pending */
+  sent(pending) {
+    if (!this.isHere(pending.threadId) && this.store.state.pending?.key === pending.key) this.clearPending();
+    this.threads.refresh();
+  }
+
+  /** @private */
+  clearPending() {
+    this.store.update({ pending: null });
+  }
+
+  /** @private @param {string | null} threadId */
+  isHere(threadId) {
+    return this.store.state.threadId === threadId;
+  }
+}
+
+/** @param {object} body @param {string} model */
+function withModel(body, model) {
+  return model ? { ...body, model } : body;
+}
+

@@ -1,0 +1,52 @@
+/** Numbers and times as people read them. Pure. */
+
+/** @param {number} milliseconds */
+export function duration(milliseconds) {
+  if (milliseconds < 10) return "< 0.01 s";
+  if (milliseconds < 950) return `${(milliseconds / 1000).toFixed(2)} s`;
+  if (milliseconds < 9_950) return `${(milliseconds / 1000).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** @param {number} count @param {string} one @param {string} many */
+export function counted(count, one, many) {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
+/** First token, speed and tokens, as far as the model server says them.
+ * @param {Wire.Run} run @returns {string[]} */
+export function usageParts(run) {
+  const { timing, usage } = run;
+  const parts = [];
+  if (timing?.first_token_ms != null) parts.push(`First token ${duration(timing.first_token_ms)}`);
+  if (timing?.tokens_per_second != null) parts.push(`${timing.tokens_per_second.toFixed(1)} tokens/s`);
+  if (usage?.completion_tokens != null) parts.push(counted(usage.completion_tokens, "token", "tokens"));
+  if (usage?.prompt_tokens != null) parts.push(`${usage.prompt_tokens.toLocaleString("en")} in the prompt`);
+  return parts;
+}
+
+/** @param {number} tokens */
+export function contextLength(tokens) {
+  return tokens >= 1000 ? `${Math.round(tokens / 1024)}k context` : `${tokens} context`;
+}
+
+const DAY = 86_400_000;
+
+/** The heading under which a thread stands in the list.
+ * @param {string} time @param {Date} now */
+export function dayGroup(time, now) {
+  const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
+  const moment = new Date(time).getTime();
+  if (moment >= midnight) return "Today";
+  if (moment >= midnight - DAY) return "Yesterday";
+  if (moment >= midnight - 7 * DAY) return "Last seven days";
+  return "Older";
+}
+
+/** @param {string | null | undefined} time */
+export function dateTime(time) {
+  if (!time) return "";
+  return new Date(time).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+}

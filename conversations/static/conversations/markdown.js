@@ -1,0 +1,135 @@
+/**
+ * The one way from untrusted Markdown into the document. Raw HTML is off, the sanitiser comes last, and what it gives
+ * back is a fragment: no HTML text is ever put into the page.
+ */
+
+import purify from "../vendor/dompurify.js";
+import hljs from "../vendor/highlight.js";
+import MarkdownIt from "../vendor/markdown-it.js";
+import { hostOf, isAllowed } from "./links.js";
+
+/** Colouring costs time in proportion; beyond this much code nobody reads colours. */
+const MOST_COLOURED = 60_000;
+const TAGS = [
+  "a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
+  "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+];
+
+/** @typedef {{references?: Record<string, any>}} Environment what one text's blocks share: its link definitions */
+
+export const parser = new MarkdownIt({ html: false, linkify: true, breaks: true, typographer: false });
+// "main.py" is a file name and not a host in Paraguay.
+parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
+parser.validateLink = isAllowed;
+
+const { rules } = parser.renderer;
+
+// A cell's alignment comes as a style, which the content security policy forbids.
+for (const name of ["th_open", "td_open"]) {
+  rules[name] = (tokens, index, options, _environment, renderer) => {
+    const token = tokens[index];
+    const style = String(token.attrGet("style") ?? "");
+    const side = /text-align:(left|center|right)/.exec(style)?.[1];
+    token.attrs = side ? [["class", `align-${side}`]] : null;
+    return renderer.renderToken(tokens, index, options);
+  };
+}
+rules.table_open = () => '<div class="table-scroll"><table>';
+rules.table_close = () => "</table></div>";
+
+// The page's own headings come first; an answer's begin below them.
+for (const name of ["heading_open", "heading_close"]) {
+  rules[name] = (tokens, index, options, _environment, renderer) => {
+    const level = Math.min(Number(tokens[index].tag.slice(1)) + 2, 6);
+    tokens[index].tag = `h${level}`;
+    return renderer.renderToken(tokens, index, options);
+  };
+}
+
+// A remote image would tell its host who reads what, and carry data there: it is a link until somebody follows it.
+rules.image = (tokens, index) => {
+  const token = tokens[index];
+  const address = String(token.attrGet("src") ?? "");
+  const name = token.content || "image";
+  const text = `${name} (image on ${hostOf(address)})`;
+  return `<a class="image-link" href="${escape(address)}">${escape(text)}</a>`;
+};
+
+rules.fence = (tokens, index) => codeBlock(tokens[index].content, tokens[index].info.trim().split(/\s+/)[0] ?? "");
+rules.code_block = (tokens, index) => codeBlock(tokens[index].content, "");
+
+const purifier = purify(window);
+purifier.addHook("afterSanitizeAttributes", (node) => {
+  if (node.nodeName !== "A") return;
+  if (!isAllowed(node.getAttribute("href") ?? "")) return node.removeAttribute("href");
+  node.setAttribute("rel", "noopener noreferrer nofollow");
+  node.setAttribute("target", "_blank");
+});
+
+/**
+ * @param {string} text
+ * @param {Environment} environment
+ * @returns {DocumentFragment} safe to put into the page as it is
+ */
+export function render(text, environment) {
+  let html;
+  try {
+    html = parser.render(text, environment);
+  } catch (fault) {
+    console.error(fault);
+    return plain(text);
+  }
+  const fragment = purifier.sanitize(html, {
+    ALLOWED_TAGS: TAGS,
+    ALLOWED_ATTR: ["href", "class", "data-language", "start"],
+    ALLOW_DATA_ATTR: false,
+    ALLOW_ARIA_ATTR: false,
+    RETURN_DOM_FRAGMENT: true,
+  });
+  return furnished(fragment);
+}
+
+/** The text as it is; for what cannot be rendered. @param {string} text */
+function plain(text) {
+  const fragment = document.createDocumentFragment();
+  const paragraph = document.createElement("p");
+  paragraph.className = "plain";
+  paragraph.textContent = text;
+  fragment.append(paragraph);
+  return fragment;
+}
+
+/** @param {string} code @param {string} language */
+function codeBlock(code, language) {
+  const known = hljs.getLanguage(language) && code.length <= MOST_COLOURED;
+  const inner = known ? hljs.highlight(code, { language, ignoreIllegals: true }).value : escape(code);
+  return `<div class="code-block" data-language="${escape(language)}"><pre><code class="hljs">${inner}</code></pre></div>`;
+}
+
+/**
+ * What our own hand adds after sanitising, out of elements and text nodes only.
+ *
+ * @param {DocumentFragment} fragment
+ */
+function furnished(fragment) {
+  for (const block of fragment.querySelectorAll(".code-block")) {
+    const head = document.createElement("div");
+    head.className = "code-head";
+    const label = document.createElement("span");
+    label.textContent = block.getAttribute("data-language") || "text";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "code-copy";
+    button.textContent = "Copy";
+    head.append(label, button);
+    block.prepend(head);
+  }
+  // What scrolls sideways must be reachable by keyboard.
+  for (const scroller of fragment.querySelectorAll("pre, .table-scroll")) scroller.setAttribute("tabindex", "0");
+  return fragment;
+}
+
+/** @param {string} text */
+function escape(text) {
+  return parser.utils.escapeHtml(text);
+}

@@ -1,0 +1,54 @@
+/** Settings and drafts of this browser, in its local storage. Where that is refused, they last as long as the page. */
+
+const SETTINGS = "chat.settings";
+const DRAFT = "chat.draft.";
+
+/** @type {Page.Settings} */
+const DEFAULTS = { streaming: true, transport: "automatic", theme: "system", model: "" };
+
+/** @returns {Page.Settings} */
+export function readSettings() {
+  try {
+    return { ...DEFAULTS, ...JSON.parse(read(SETTINGS) || "{}") };
+  } catch {
+    return { ...DEFAULTS };
+  }
+}
+
+/** @param {Partial<Page.Settings>} patch */
+export function saveSettings(patch) {
+  write(SETTINGS, JSON.stringify({ ...readSettings(), ...patch }));
+}
+
+/** @param {string | null} threadId null for the thread that is not there yet */
+export function readDraft(threadId) {
+  return read(DRAFT + (threadId ?? "new"));
+}
+
+/** @param {string | null} threadId @param {string} text */
+export function saveDraft(threadId, text) {
+  write(DRAFT + (threadId ?? "new"), text);
+}
+
+/** @type {Map<string, string>} */
+const memory = new Map();
+
+/** @param {string} name */
+function read(name) {
+  try {
+    return localStorage.getItem(name) ?? memory.get(name) ?? "";
+  } catch {
+    return memory.get(name) ?? "";
+  }
+}
+
+/** @param {string} name @param {string} value */
+function write(name, value) {
+  memory.set(name, value);
+  try {
+    if (value) localStorage.setItem(name, value);
+    else localStorage.removeItem(name);
+  } catch {
+    // Private windows and full storage: the page's own memory has it.
+  }
+}

@@ -1,0 +1,48 @@
+/** The page's one state. It is replaced, never changed in place; listeners are told at most once a frame. */
+
+export class Store {
+  /** @param {Page.State} state */
+  constructor(state) {
+    this.state = state;
+    /** @type {Set<() => void>} */
+    this.listeners = new Set();
+    this.scheduled = false;
+  }
+
+  /** @param {Partial<Page.State>} patch */
+  update(patch) {
+    this.state = { ...this.state, ...patch };
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      for (const listener of this.listeners) listener();
+    });
+  }
+
+  /** @param {() => void} listener @returns {() => void} ends it */
+  subscribe(listener) {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+}
+
+/** @param {string} model @returns {Page.State} */
+export function initialState(model) {
+  return {
+    threads: { items: [], next: null, status: "loading" },
+    threadId: null,
+    thread: null,
+    view: "new",
+    messages: [],
+    steps: {},
+    runs: {},
+    older: null,
+    live: null,
+    pending: null,
+    models: null,
+    model,
+    problem: null,
+    signedOut: false,
+  };
+}

@@ -1,0 +1,74 @@
+// What the page keeps; see store.js.
+
+declare namespace Page {
+  interface Boot {
+    username: string;
+    staff: boolean;
+    thread: string | null;
+    csrf: { cookie: string; token: string };
+    urls: {
+      api: string;
+      socket: string;
+      home: string;
+      threads: string;
+      settings: string;
+      login: string;
+      logout: string;
+      password: string;
+      email: string;
+    };
+  }
+
+  type TransportChoice = "automatic" | "websocket" | "sse" | "poll";
+  type Theme = "system" | "light" | "dark";
+
+  interface Settings {
+    streaming: boolean;
+    transport: TransportChoice;
+    theme: Theme;
+    model: string;
+  }
+
+  interface ThreadList {
+    items: Wire.Thread[];
+    next: string | null;
+    status: "loading" | "ready" | "failed";
+  }
+
+  /** A send that the server has not answered yet, or has refused. */
+  interface Pending {
+    threadId: string | null;
+    content: string;
+    regenerate: string | null;
+    model: string;
+    key: string;
+    threadKey: string;
+    status: "sending" | "lost" | "failed";
+    error: Wire.Failure | null;
+  }
+
+  /** A run that is followed now. */
+  interface Live {
+    runId: string;
+    state: import("../../../streaming/static/streaming/snapshot.js").RunState;
+    connected: boolean;
+    stopping: boolean;
+  }
+
+  interface State {
+    threads: ThreadList;
+    threadId: string | null;
+    thread: Wire.Thread | null;
+    view: "new" | "loading" | "ready" | "missing" | "failed";
+    messages: Wire.Message[];
+    steps: Record<string, Wire.Step>;
+    runs: Record<string, Wire.Run>;
+    older: string | null;
+    live: Live | null;
+    pending: Pending | null;
+    models: Wire.Models | null;
+    model: string;
+    problem: Wire.Failure | null;
+    signedOut: boolean;
+  }
+}

@@ -1,0 +1,160 @@
+// The objects of the wire protocol as the page reads them; docs/protocol.md describes them.
+
+declare namespace Wire {
+  type RunStatus =
+    | "queued" | "in_progress" | "requires_action" | "cancelling"
+    | "completed" | "incomplete" | "failed" | "cancelled" | "expired";
+
+  interface Failure {
+    code: string;
+    message: string;
+    retryable?: boolean;
+    retry_after_ms?: number | null;
+    details?: Record<string, unknown> | null;
+    log_id?: string | null;
+  }
+
+  interface Usage {
+    prompt_tokens: number | null;
+    completion_tokens: number | null;
+  }
+
+  interface Timing {
+    queue_ms: number | null;
+    first_token_ms: number | null;
+    duration_ms: number | null;
+    tokens_per_second: number | null;
+    chunks: number | null;
+  }
+
+  interface Run {
+    id: string;
+    thread_id: string;
+    status: RunStatus;
+    model: string;
+    provider?: string;
+    attempt?: number;
+    user_message_id?: string | null;
+    assistant_message_id?: string | null;
+    created_at?: string | null;
+    started_at?: string | null;
+    finished_at?: string | null;
+    finish_reason?: string | null;
+    error?: Failure | null;
+    usage?: Usage | null;
+    timing?: Timing | null;
+  }
+
+  interface Step {
+    id: string;
+    index: number;
+    step: "reasoning" | "tool_calls";
+    status: "in_progress" | "completed" | "failed" | "cancelled";
+    title?: string;
+    name?: string | null;
+    arguments?: Record<string, unknown> | null;
+    output?: string | null;
+    output_cut?: boolean;
+    details?: string | null;
+    error?: Failure | null;
+    started_at?: string | null;
+    finished_at?: string | null;
+    duration_ms?: number | null;
+  }
+
+  type Part = { text: [number, number] } | { step_id: string };
+
+  interface Message {
+    id: string;
+    thread_id: string;
+    parent_id?: string | null;
+    role: "user" | "assistant";
+    status: "in_progress" | "completed" | "incomplete";
+    content: string;
+    parts?: Part[];
+    thinking?: string;
+    model?: string;
+    run_id?: string | null;
+    created_at?: string | null;
+    finished_at?: string | null;
+  }
+
+  interface Thread {
+    id: string;
+    title: string;
+    title_by?: string;
+    model: string;
+    pinned?: boolean;
+    archived?: boolean;
+    head?: string | null;
+    active_runs: string[];
+    created_at: string;
+    updated_at: string;
+  }
+
+  interface Model {
+    name: string;
+    provider: string;
+    model: string;
+    capabilities: string[];
+    context_length?: number | null;
+    size_bytes?: number | null;
+    parameter_size?: string | null;
+    loaded?: boolean | null;
+    demonstration?: boolean;
+  }
+
+  interface ModelServer {
+    name: string;
+    kind?: string;
+    ok: boolean;
+    message?: string | null;
+  }
+
+  interface Models {
+    results: Model[];
+    default: string | null;
+    servers: ModelServer[];
+  }
+
+  interface MessagePage {
+    results: Message[];
+    steps: Step[];
+    runs: Run[];
+    next: string | null;
+  }
+
+  interface RunView {
+    run: Run;
+    head: number;
+    messages: Message[];
+    steps: Step[];
+    events?: Envelope[] | null;
+  }
+
+  interface Envelope {
+    event: string;
+    id?: number;
+    data: any;
+  }
+
+  interface Token {
+    id: string;
+    name: string;
+    scopes?: string[];
+    prefix?: string;
+    created_at?: string | null;
+    last_used_at?: string | null;
+    expires_at?: string | null;
+    token?: string;
+  }
+
+  interface AccessRecord {
+    id: string;
+    thread_id: string | null;
+    thread_title: string;
+    staff: string;
+    reason: string;
+    at: string;
+  }
+}

@@ -1,0 +1,113 @@
+"""Rows as objects of the wire. The one place that knows both sides."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from conversations.models import Message, Run, Step, Thread
+from streaming.protocol import objects
+from streaming.protocol.errors import ErrorObject
+
+
+def time(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _id(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def run_object(run: Run) -> objects.Run:
+    return objects.Run(
+        id=str(run.id),
+        thread_id=str(run.thread_id),
+        status=run.status,
+        lane=run.lane,
+        waiting=run.waiting,
+        request=run.request,
+        model=run.model,
+        provider=run.provider,
+        attempt=run.attempt,
+        user_message_id=_id(run.question_id),
+        assistant_message_id=_id(run.answer_id),
+        created_at=time(run.created_at),
+        started_at=time(run.started_at),
+        first_token_at=time(run.first_token_at),
+        finished_at=time(run.finished_at),
+        finish_reason=run.finish_reason,
+        error=None if run.error is None else msgspec.convert(run.error, ErrorObject),
+        usage=None if run.usage is None else msgspec.convert(run.usage, objects.Usage),
+        timing=None if run.timing is None else msgspec.convert(run.timing, objects.Timing),
+    )
+
+
+def message_object(message: Message) -> objects.Message:
+    return objects.Message(
+        id=str(message.id),
+        thread_id=str(message.thread_id),
+        parent_id=_id(message.parent_id),
+        role="user" if message.role == Message.Role.USER else "assistant",
+        status=message.status,
+        content=message.content,
+        parts=message.parts,
+        thinking=message.thinking,
+        model=message.model,
+        run_id=_id(message.run_id),
+        attachments=[],
+        created_at=time(message.created_at),
+        finished_at=time(message.finished_at),
+    )
+
+
+def step_object(step: Step) -> objects.Step:
+    return objects.Step(
+        id=str(step.id),
+        index=step.index,
+        step="reasoning" if step.kind == "reasoning" else "tool_calls",
+        status=step.status,
+        title=step.title,
+        name=step.name,
+        arguments=step.arguments,
+        output=step.output,
+        output_cut=step.output_cut,
+        details=step.details,
+        error=None if step.error is None else msgspec.convert(step.error, ErrorObject),
+        started_at=time(step.started_at),
+        finished_at=time(step.finished_at),
+        duration_ms=step.duration_ms,
+    )
+
+
+def thread_object(thread: Thread, active_runs: Iterable[UUID]) -> objects.Thread:
+    return objects.Thread(
+        id=str(thread.id),
+        title=thread.title,
+        title_by=thread.title_by,
+        model=thread.model,
+        system_prompt=thread.system_prompt,
+        parameters=thread.parameters,
+        folder=_id(thread.folder_id),
+        tags=thread.tags,
+        pinned=thread.pinned,
+        archived=thread.archived,
+        head=_id(thread.head_id),
+        active_runs=[str(run) for run in active_runs],
+        created_at=str(time(thread.created_at)),
+        updated_at=str(time(thread.updated_at)),
+    )
+
+
+def plain(value: Any) -> Any:
+    """An object of the wire as dicts and lists, ready for JSON."""
+    return msgspec.to_builtins(value)
+
+
+def moment(text: str | None) -> datetime | None:
+    """The inverse of ``time``."""
+    return None if text is None else datetime.fromisoformat(text)
