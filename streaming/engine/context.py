@@ -1,0 +1,115 @@
+"""A thread as the prompt of its next turn: system prompt, the turns so far with their tool rounds, the question."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from streaming.engine.turn import result_message
+from streaming.protocol.objects import Step
+from streaming.providers.base import PromptCall, PromptMessage
+
+
+class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it is stored. ``parts`` and ``steps`` as on the wire; a person's message has neither."""
+
+    role: Literal["user", "assistant"]
+    content: str
+    parts: Sequence[Mapping[str, Any]] = ()
+    steps: Sequence[Step] = ()
+    status: str = "completed"
+
+
+def build_prompt(
+    *,
+    history: Iterable[HistoryMessage],
+    system_prompt: str = "",
+    question: str | None = None,
+    begun: HistoryMessage | None = None,
+    max_characters: int | None = None,
+) -> tuple[PromptMessage, ...]:
+    """The messages to ask with. ``begun`` is an answer to go on with: its text is the beginning of the model's turn.
+
+    Answers are told with their tool rounds, without their reasoning; those that came to nothing are left out, and
+    neighbours of one role become one, because many models accept strictly alternating turns only. Where all of it is
+    longer than ``max_characters``, the oldest exchanges are left out; system prompt, question and what was begun stay.
+    """
+    exchanges: list[list[PromptMessage]] = [[]]
+    asked = [] if question is None else [HistoryMessage(role="user", content=question)]
+    for message in (*history, *asked):
+        turns = _turns(message)
+        if message.role == "user" and exchanges[-1] and exchanges[-1][-1].role != "user":
+            exchanges.append([])
+        for turn in turns:
+            _add(exchanges[-1], turn)
+    if begun is not None:
+        exchanges[-1] += _turns(begun)
+    system = [PromptMessage(role="system", content=system_prompt)] if system_prompt.strip() else []
+    if max_characters is not None:
+        exchanges = _youngest(exchanges, max_characters - sum(map(_length, system)))
+    return tuple(system + [turn for exchange in exchanges for turn in exchange])
+
+
+def _turns(message: HistoryMessage) -> list[PromptMessage]:
+    if message.role == "user":
+        return [PromptMessage(role="user", content=message.content)]
+    turns: list[PromptMessage] = []
+    steps = {step.id: step for step in message.steps}
+    text, told = "", 0
+    round_: list[Step] = []
+    for part in message.parts:
+        if "text" in part:
+            if round_:
+                turns += _tool_round(text, round_)
+                text, round_ = "", []
+            told = part["text"][1]
+            text += message.content[part["text"][0] : told]
+            continue
+        step = steps.get(part.get("step_id", ""))
+        if step is None:
+            continue
+        if round_ and not _same_turn(round_[-1], step):
+            turns += _tool_round(text, round_)
+            text, round_ = "", []
+        if step.step == "tool_calls":
+            round_.append(step)
+    if round_:
+        turns += _tool_round(text, round_)
+        text = ""
+    text += message.content[told:]
+    if text.strip():
+        turns.append(PromptMessage(role="assistant", content=text))
+    return turns
+
+
+def _same_turn(step: Step, following: Step) -> bool:
+    """The calls of one turn become steps at one moment."""
+    return following.step == "tool_calls" and step.started_at == following.started_at
+
+
+def _tool_round(text: str, steps: list[Step]) -> list[PromptMessage]:
+    calls = [PromptCall(id=step.id, name=step.name or "", arguments=step.arguments or {}) for step in steps]
+    results = [result_message(call, step) for call, step in zip(calls, steps, strict=True)]
+    return [PromptMessage(role="assistant", content=text, tool_calls=tuple(calls)), *results]
+
+
+def _add(turns: list[PromptMessage], turn: PromptMessage) -> None:
+    last = turns[-1] if turns else None
+    if last is None or last.role != turn.role or turn.role == "tool" or last.tool_calls or turn.tool_calls:
+        turns.append(turn)
+    else:
+        turns[-1] = msgspec.structs.replace(last, content=f"{last.content}\n\n{turn.content}")
+
+
+def _youngest(exchanges: list[list[PromptMessage]], room: int) -> list[list[PromptMessage]]:
+    """The last of them that fit, and always the last one."""
+    kept = len(exchanges) - 1
+    room -= sum(map(_length, exchanges[kept]))
+    while kept > 0 and (length := sum(map(_length, exchanges[kept - 1]))) <= room:
+        room -= length
+        kept -= 1
+    return exchanges[kept:]
+
+
+def _length(turn: PromptMessage) -> int:
+    return len(turn.content) + sum(len(str(call.arguments)) for call in turn.tool_calls)

@@ -1,0 +1,31 @@
+"""What grows is pruned, a bounded piece at a time, in every process; several doing it at once do no harm."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from conversations.services import feed, idempotency, run_log
+from streaming.offload import Offload
+
+log = structlog.get_logger(__name__)
+EVERY = 30.0
+AT_ONCE = 200
+
+
+async def keep_house(offload: Offload, *, log_kept: float, every: float = EVERY) -> None:
+    """Prune what is old, for ever; while there is more, at once again."""
+    chores: tuple[Callable[[], int], ...] = (
+        partial(run_log.prune_logs, kept=log_kept, most=AT_ONCE),
+        partial(feed.prune, most=AT_ONCE * 10),
+        partial(idempotency.prune, most=AT_ONCE * 10),
+    )
+    while True:
+        more = False
+        for chore in chores:
+            try:
+                more = await offload(chore) >= AT_ONCE or more
+            except Exception as fault:
+                log.warning("housekeeping failed, trying again later", exc_info=fault)
+        await asyncio.sleep(1.0 if more else every)

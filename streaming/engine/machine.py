@@ -1,0 +1,366 @@
+"""The run machine: chunks and tool results in, events out, and what is to be done next. No await, clock or socket.
+
+Its state is the fold of the events that it made, so that content, parts and steps are what a reader of them sees.
+It counts events before they are joined: the numbers of the log are the log's own.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from streaming.engine.calls import CallLedger, VettedCall
+from streaming.engine.limits import WIDEST, Limits
+from streaming.engine.measure import Measure
+from streaming.engine.outcome import (
+    INTERRUPTED,
+    Cancelled,
+    Completed,
+    Ending,
+    Failed,
+    IllegalMove,
+    Incomplete,
+    Outcome,
+    message_end,
+    run_end,
+    status_of,
+)
+from streaming.engine.teller import Teller
+from streaming.engine.turn import NOT_FINISHED, Turn, follow, result_message
+from streaming.protocol.codec import dumps
+from streaming.protocol.errors import ErrorObject
+from streaming.protocol.events import Event, RunCancelling, RunInProgress
+from streaming.protocol.lifecycle import MessageStatus, RunStatus, may_become
+from streaming.protocol.objects import Message, Run, Step
+from streaming.protocol.snapshot import RunState
+from streaming.protocol.text import clean
+from streaming.protocol.times import rfc3339
+from streaming.providers.base import Chunk, PromptCall, PromptMessage, Text, Thinking, ToolCall
+
+# A turn that was cut off is not whole: its calls are shown, but never run.
+CUT_OFF = {"length": "max_tokens", "content_filter": "content_filter"}
+NOT_RUN = ErrorObject(code="not_run", message="Not run: the model's turn was cut off.")
+MAX_REASON = 100  # characters of a model server's own word for why it stopped
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask the model with these messages and feed what it says."""
+
+    messages: tuple[PromptMessage, ...]
+
+
+class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
+    step_id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class RunTools(msgspec.Struct, frozen=True):
+    """Run these, side by side if you like; report each with ``tool_ended``."""
+
+    calls: tuple[PendingCall, ...]
+
+
+class End(msgspec.Struct, frozen=True):
+    """Nothing is left to do but ``end(outcome)``."""
+
+    outcome: Completed | Incomplete
+
+
+Next = Ask | RunTools | End
+
+
+class RunMachine:
+    """One run. ``at`` is unix seconds, and never goes back. Methods return the events that they caused, in order.
+
+    A call that cannot follow raises IllegalMove; after ``end`` that is every call.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: RunState,
+        messages: tuple[PromptMessage, ...] = (),
+        limits: Limits,
+        new_id: Callable[[], str],
+    ) -> None:
+        """``state`` is the fold of the run's log so far, and belongs to the machine from here on."""
+        run, answer = state.run, state.answer
+        if run is None or answer is None:
+            raise ValueError("a run machine needs the run and its answer")
+        self.limits = limits
+        self.state = state
+        self._messages = messages
+        self._teller = Teller(state, run=run, max_piece=limits.max_piece, new_id=new_id)
+        self._ledger = CallLedger(limits, state.steps)
+        self._measure = Measure(run, streamed_before=run.attempt > 0 and bool(answer.parts))
+        self._turn = Turn()
+        self._begun = False
+        self._calls: list[tuple[PromptCall, str]] = []  # of the last turn, in its order, with their steps
+        self._pending: dict[str, PendingCall] = {}
+        self._told: dict[str, int] = {}  # characters of output, by step
+        self._cut: set[str] = set()
+        self._room = limits.max_answer - _size(answer.content) - _size(answer.thinking)
+        self._outcome: Completed | Incomplete | None = None
+
+    @property
+    def run(self) -> Run:
+        assert self.state.run is not None
+        return self.state.run
+
+    @property
+    def answer(self) -> Message:
+        assert self.state.answer is not None
+        return self.state.answer
+
+    @property
+    def ended(self) -> bool:
+        return self.state.terminal
+
+    @property
+    def turn_finished(self) -> bool:
+        """The model server has said that this turn is over."""
+        return self._turn.finish is not None
+
+    @property
+    def answer_full(self) -> bool:
+        """No more of the answer is taken; what is left of this turn need not be heard."""
+        return self._room < 0
+
+    @property
+    def next(self) -> Next:
+        self._require(self._begun and not self.ended, "nothing comes next")
+        if self._pending:
+            return RunTools(tuple(self._pending.values()))
+        if self._outcome is not None:
+            return End(self._outcome)
+        return Ask(self._messages)
+
+    def give_prompt(self, messages: tuple[PromptMessage, ...]) -> None:
+        """What the model is to be asked with, where that was not known when the machine was made."""
+        self._require(not self._begun, "the model has been asked already")
+        self._messages = messages
+
+    def begin(self, *, at: float, attempt: int) -> list[Event]:
+        """Start the run, or take it up again where another process left it: what that one had open is closed."""
+        run, status = self.run, RunStatus(self.run.status)
+        self._require(not self._begun and attempt > run.attempt, f"attempt {attempt} cannot begin")
+        startable = may_become(status, RunStatus.IN_PROGRESS) or status is RunStatus.IN_PROGRESS
+        self._require(startable, f"a {status} run cannot begin")
+        self._require(self.answer.status == MessageStatus.IN_PROGRESS, "the answer has ended")
+        left_open = self.state.open_steps
+        self._tell_in_progress(attempt, at=at)
+        for step in left_open:
+            self._teller.cancel(step.id, _unknown_outcome(step), at=at)
+        return self._teller.take()
+
+    def feed(self, chunks: Sequence[Chunk], *, at: float) -> list[Event]:
+        """What the model said, as it said it. Chunks after the turn's Finish are ignored.
+
+        So is what the answer has no room for: of a piece that does not fit whole, as much is kept as surely fits.
+        """
+        self._require_asking()
+        taken, count = self._turn.take(chunks)
+        self._measure.received(count, at=at)
+        for chunk in taken:
+            match chunk:
+                case Text():
+                    self._teller.end_thinking(at=at)
+                    self._teller.text(self._what_fits(chunk.text))
+                case Thinking():
+                    if piece := self._what_fits(chunk.text):
+                        self._teller.think(piece, at=at)
+                case ToolCall():
+                    self._teller.end_thinking(at=at)
+        return self._teller.take()
+
+    def turn_ended(self, *, at: float) -> list[Event]:
+        """The turn is over, its Finish was fed or the answer is full: its tool calls become steps, and what is next is
+        decided.
+        """
+        self._require_asking()
+        finish = self._turn.finish
+        if finish is None and not self.answer_full:
+            raise IllegalMove("the turn has no end yet")
+        self._teller.end_thinking(at=at)
+        if finish is not None:
+            self._measure.turn_ended(finish.usage, at=at)
+        reason = None if finish is None or finish.reason is None else clean(finish.reason)[:MAX_REASON]
+        cut_off = "max_tokens" if self.answer_full else CUT_OFF.get(reason or "")
+        shown = max(self.limits.max_calls_shown, self.limits.max_tool_steps + 1)
+        for call in self._turn.calls[:shown]:
+            vetted = self._open_call(call, at=at, cut_off=cut_off is not None)
+            if vetted.ends_run is not None and self._outcome is None:
+                self._outcome = Incomplete(vetted.ends_run, reason)
+        if cut_off is not None:
+            self._outcome = Incomplete(cut_off, reason)
+        elif not self._turn.calls:
+            self._outcome = Completed(reason)
+        self._end_round()
+        return self._teller.take()
+
+    def tool_progress(self, step_id: str, *, output: str = "", progress: float | None = None) -> list[Event]:
+        """The next piece of a running tool's output. What is over the limit is dropped, and the step says so."""
+        self._require_pending(step_id)
+        self._stream_output(step_id, clean(output))
+        if progress is not None:
+            self._teller.tool_progress(step_id, progress)
+        return self._teller.take()
+
+    def tool_ended(
+        self,
+        step_id: str,
+        *,
+        at: float,
+        output: str | None = None,
+        error: ErrorObject | None = None,
+        output_cut: bool = False,
+    ) -> list[Event]:
+        """A tool is done. ``output`` is all of it: what was not streamed yet is streamed now, so that pieces add up."""
+        self._require_pending(step_id)
+        told = self.state.step(step_id).output or ""
+        whole = clean(output or "")
+        if whole.startswith(told):
+            self._stream_output(step_id, whole[len(told) :])
+        del self._pending[step_id]
+        cut = output_cut or step_id in self._cut
+        if error is None:
+            self._teller.complete(step_id, at=at, output_cut=cut)
+        else:
+            self._teller.fail(step_id, error, at=at, output_cut=cut)
+        self._end_round()
+        return self._teller.take()
+
+    def cancelling(self, *, by: str | None, reason: str) -> list[Event]:
+        """Somebody has asked the run to stop. Asking twice says nothing new, nor does it where nothing is under way."""
+        run, status = self.run, RunStatus(self.run.status)
+        if status in (RunStatus.CANCELLING, RunStatus.QUEUED, RunStatus.REQUIRES_ACTION):
+            return []
+        self._require(may_become(status, RunStatus.CANCELLING), f"a {status} run cannot be stopped this way")
+        self._teller.tell(RunCancelling(run_id=run.id, thread_id=run.thread_id, by=by, reason=reason))
+        return self._teller.take()
+
+    def end(self, outcome: Outcome, *, at: float) -> Ending:
+        """Close whatever is open, then say how the run ended. Nothing that has already ended is ended again."""
+        self._require_may_end(outcome)
+        events: list[Event] = []
+        if isinstance(outcome, Cancelled):
+            events += self.cancelling(by=outcome.by, reason=outcome.reason)
+        elif self._way_to(outcome) is not None:
+            self._tell_in_progress(self.run.attempt + 1, at=at)
+        interrupted = isinstance(outcome, Incomplete) and outcome.reason == INTERRUPTED
+        for step in self.state.open_steps:
+            error = _unknown_outcome(step) if interrupted else None
+            self._teller.cancel(step.id, error, at=at, output_cut=step.id in self._cut)
+        if self.answer.status == MessageStatus.IN_PROGRESS:
+            message = replace(self.answer, finished_at=rfc3339(at))
+            self._teller.tell(message_end(outcome, run=self.run, message=message))
+        run = self._final_run(outcome, at=at)
+        for event in run_end(outcome, run=run, message=self.answer):
+            self._teller.tell(event)
+        events += self._teller.take()
+        return Ending(status=status_of(outcome), events=events, run=run, message=self.answer, steps=self.state.steps)
+
+    def _tell_in_progress(self, attempt: int, *, at: float) -> None:
+        self._begun = True
+        self._measure.began(at)
+        started_at = self.run.started_at or rfc3339(at)
+        run = replace(self.run, status=RunStatus.IN_PROGRESS.value, attempt=attempt, started_at=started_at)
+        self._teller.tell(RunInProgress(run_id=run.id, thread_id=run.thread_id, attempt=attempt, run=run))
+
+    def _open_call(self, call: ToolCall, *, at: float, cut_off: bool) -> VettedCall:
+        vetted = self._ledger.vet(call)
+        step_id = self._teller.open_tool(vetted.name, vetted.arguments, at=at)
+        self._calls.append((self._prompt_call(call, vetted, step_id), step_id))
+        if cut_off:
+            self._teller.cancel(step_id, NOT_RUN, at=at)
+        elif vetted.refusal is not None:
+            self._teller.fail(step_id, vetted.refusal, at=at)
+        else:
+            arguments = vetted.arguments or {}
+            self._pending[step_id] = PendingCall(step_id=step_id, name=vetted.name, arguments=arguments)
+            self._teller.tool_begins(step_id, vetted.name)
+        return vetted
+
+    def _prompt_call(self, call: ToolCall, vetted: VettedCall, step_id: str) -> PromptCall:
+        """Results are matched to calls by id: where the model gave none, or gave it twice, the step's serves."""
+        id = clean(call.id)
+        if not id or any(id == other.id for other, _ in self._calls):
+            id = step_id
+        return PromptCall(id=id, name=vetted.name, arguments=vetted.arguments or {})
+
+    def _end_round(self) -> None:
+        """Once every call of the turn has its result, the model is to be told."""
+        if self._pending or self._outcome is not None:
+            return
+        turn = self._turn.as_prompt([call for call, _ in self._calls])
+        results = [result_message(call, self.state.step(step_id)) for call, step_id in self._calls]
+        self._messages = (*follow(self._messages, turn), *results)
+        self._turn = Turn()
+        self._calls = []
+
+    def _what_fits(self, text: str) -> str:
+        room = self._room
+        if self.answer_full:
+            return ""
+        self._room -= _size(text)
+        return text if not self.answer_full else text[: room // WIDEST]
+
+    def _stream_output(self, step_id: str, text: str) -> None:
+        told = self._told.get(step_id, 0)
+        kept = text[: self.limits.max_output - told]
+        if len(kept) < len(text):
+            self._cut.add(step_id)
+        self._told[step_id] = told + len(kept)
+        self._teller.tool_output(step_id, kept)
+
+    def _final_run(self, outcome: Outcome, *, at: float) -> Run:
+        first = self._measure.first_token
+        return replace(
+            self.run,
+            status=status_of(outcome).value,
+            first_token_at=None if first is None else rfc3339(first),
+            finished_at=rfc3339(at),
+            finish_reason=outcome.finish_reason if isinstance(outcome, Completed | Incomplete) else None,
+            error=outcome.error if isinstance(outcome, Failed) else None,
+            usage=self._measure.usage(),
+            timing=self._measure.timing(at=at),
+        )
+
+    def _require_asking(self) -> None:
+        asking = self._begun and not self.ended and not self._pending and self._outcome is None
+        self._require(asking, "the model was not asked")
+
+    def _require_pending(self, step_id: str) -> None:
+        self._require(step_id in self._pending and not self.ended, f"no tool runs as step {step_id}")
+
+    def _require_may_end(self, outcome: Outcome) -> None:
+        current, status = self._way_to(outcome) or RunStatus(self.run.status), status_of(outcome)
+        self._require(may_become(current, status), f"a {current} run cannot become {status}")
+        if isinstance(outcome, Completed):
+            # No answer is shown as complete that the model server did not complete.
+            self._require(isinstance(self._outcome, Completed) and not self._pending, "the model has not finished")
+
+    def _way_to(self, outcome: Outcome) -> RunStatus | None:
+        """What is told first, because the outcome cannot follow at once: a driver may be stopped before it began."""
+        match outcome, RunStatus(self.run.status):
+            case Cancelled(), RunStatus.IN_PROGRESS:
+                return RunStatus.CANCELLING
+            case Incomplete(), RunStatus.QUEUED:
+                return RunStatus.IN_PROGRESS
+        return None
+
+    def _require(self, holds: bool, complaint: str) -> None:
+        if not holds:
+            raise IllegalMove(f"run {self.run.id}: {complaint}")
+
+
+def _size(text: str) -> int:
+    """Bytes that it takes in an event."""
+    return len(dumps(text)) - 2
+
+
+def _unknown_outcome(step: Step) -> ErrorObject | None:
+    """A tool that ran when its process died may have done its work, so it is never run again by itself."""
+    return ErrorObject(code="outcome_unknown", message=NOT_FINISHED) if step.step == "tool_calls" else None

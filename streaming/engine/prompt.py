@@ -1,0 +1,53 @@
+"""What a run's model is to be told, read from the rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from conversations import selectors, wire
+from conversations.models import Message, Run, Step
+from streaming.engine.context import HistoryMessage, build_prompt
+from streaming.providers.base import PromptMessage
+
+# A token is about four characters of English, fewer of other languages; a server that still finds the prompt too long
+# says so. Where nobody knows the model's window, what is kept is what one message may have.
+CHARACTERS_A_TOKEN = 4
+MAX_CHARACTERS = 400_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """``model`` is its full name, with its provider; ``tools`` None offers all there are."""
+
+    model: str
+    attempt: int
+    history: Sequence[HistoryMessage]
+    system_prompt: str
+    tools: Sequence[str] | None
+
+    def messages(self, *, context_length: int | None) -> tuple[PromptMessage, ...]:
+        """What to ask with, without the oldest exchanges where all of it would not fit the model's window."""
+        room = MAX_CHARACTERS if context_length is None else context_length * CHARACTERS_A_TOKEN
+        return build_prompt(history=self.history, system_prompt=self.system_prompt, max_characters=room)
+
+
+def load_prompt(run_id: UUID) -> Prompt:
+    run = Run.objects.select_related("thread").get(pk=run_id)
+    messages, steps = selectors.history_before(run=run)
+    return Prompt(
+        model=run.model,
+        attempt=run.attempt,
+        history=[_turn(message, steps.get(message.run_id, ())) for message in messages],  # type: ignore[arg-type]
+        system_prompt=run.thread.system_prompt,
+        tools=run.tools,
+    )
+
+
+def _turn(message: Message, steps: Sequence[Step]) -> HistoryMessage:
+    return HistoryMessage(
+        role="user" if message.role == Message.Role.USER else "assistant",
+        content=message.content,
+        parts=message.parts,
+        steps=[wire.step_object(step) for step in steps],
+        status=message.status,
+    )

@@ -1,0 +1,221 @@
+"""One claimed run, from its first event to its last: the owner of the task that iterates the generator."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from functools import partial
+
+import structlog
+
+from chatserver.ids import new_id
+from conversations.services.run_close import EndRefused
+from conversations.services.run_lease import Claim, cancel_wishes, let_go
+from streaming.engine.closing import close_for_good, insist, read_state
+from streaming.engine.generator import Phase, generate
+from streaming.engine.machine import End, RunMachine
+from streaming.engine.outcome import Cancelled, Ending, Expired, Failed, Incomplete, Outcome
+from streaming.engine.prompt import Prompt, load_prompt
+from streaming.engine.recorder import Recorder
+from streaming.engine.salvage import salvage
+from streaming.engine.workshop import Workshop
+from streaming.eventlog.base import Fenced
+from streaming.protocol.codec import encode
+from streaming.protocol.errors import ChatError, InternalError
+from streaming.protocol.events import RunStatusHint
+from streaming.providers.attempts import attempts
+from streaming.providers.base import ChatRequest, Chunk, ModelInfo
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    def __init__(self, *, claim: Claim, workshop: Workshop) -> None:
+        self.claim = claim
+        self._shop = workshop
+        self._work: asyncio.Task[None] | None = None
+        self._stop: Cancelled | Incomplete | Expired | None = None
+        self._log_failure: BaseException | None = None
+        self._thread: str | None = None
+        self._started = time.monotonic()
+        self._began_at = time.time()
+
+    def stop(self, outcome: Cancelled | Incomplete | Expired) -> None:
+        """End the run this way. The first to ask decides; a run whose work has ended already keeps its own end."""
+        if self._stop is None:
+            self._stop = outcome
+            if self._work is not None:
+                self._work.cancel()
+
+    def storage_waits(self) -> None:
+        """The log does not get this run's events into the storage: its readers are told what they wait for."""
+        if self._thread is not None:
+            hint = RunStatusHint(run_id=self._run, thread_id=self._thread, phase="waiting_for_storage")
+            self._shop.hint(self.claim.run_id, encode(hint, None))
+
+    async def carry_out(self) -> None:
+        """Do the work and close the run. Leaves nothing of it behind, whatever happens."""
+        try:
+            await self._carry_out()
+        except Exception as fault:  # a log that cannot be read, or a fault of ours: the run must end all the same
+            await salvage(self._shop, self.claim, fault)
+
+    async def _carry_out(self) -> None:
+        prompt = await insist(partial(self._shop.offload, load_prompt, self.claim.run_id), run=self._run)
+        machine = await self._machine()
+        recorder = self._recorder()
+        try:
+            outcome = await self._outcome(machine, recorder, prompt)
+            if isinstance(outcome, Cancelled):
+                await recorder.record(machine.cancelling(by=outcome.by, reason=outcome.reason))
+            await recorder.settle()
+        except Fenced:
+            log.warning("another process has taken this run over", run=self._run)
+            # Where nobody has after all, the next sweep must find it; the lease of somebody else is left alone.
+            await insist(partial(self._shop.leases, let_go, claim=self.claim), run=self._run)
+            return
+        except ChatError as fault:  # the log turns events away: what it has not got, nobody has seen
+            outcome = self._failed(fault)
+            machine = await self._machine()
+            recorder.head = machine.state.last
+        finally:
+            recorder.close()
+        await self._close(machine, outcome, head=recorder.head)
+
+    async def _close(self, machine: RunMachine, outcome: Outcome, *, head: int) -> None:
+        ending = machine.end(outcome, at=self._now())
+        try:
+            closed = await close_for_good(self._shop, self.claim, ending, head=head)
+        except EndRefused:
+            # Time ran out, and somebody asked for the stop before that could be written: their stop it is.
+            machine = await self._machine()
+            by, reason = (await self._shop.leases(cancel_wishes, run_ids=[self.claim.run_id]))[self.claim.run_id]
+            ending = machine.end(Cancelled(by, reason, True), at=self._now())
+            closed = await close_for_good(self._shop, self.claim, ending, head=head)
+        if closed:
+            self._say_how_it_went(ending)
+
+    async def _machine(self) -> RunMachine:
+        """The run as far as the log has it."""
+        state = await insist(partial(read_state, self._shop.event_log, self.claim), run=self._run)
+        machine = RunMachine(state=state, limits=self._shop.limits, new_id=lambda: str(new_id()))
+        self._thread = machine.run.thread_id
+        return machine
+
+    async def _outcome(self, machine: RunMachine, recorder: Recorder, prompt: Prompt) -> Outcome:
+        """Work until there is nothing left to do, somebody stops it, or time is up. Raises what the log raised."""
+        work = self._drive(machine, recorder, prompt)
+        self._work = self._shop.tasks.spawn(work, name=f"work {self._run}", awaited=True)
+        if self._stop is not None:
+            self._work.cancel()
+        done, _ = await asyncio.wait({self._work}, timeout=self._shop.pace.deadline)
+        if not done:
+            self.stop(Expired())
+        closed = True
+        if not self._work.done():
+            done, _ = await asyncio.wait({self._work}, timeout=self._shop.pace.closing_patience)
+            closed = bool(done)
+        if self._log_failure is not None:
+            raise self._log_failure
+        return self._what_came_of_it(machine, upstream_closed=closed)
+
+    def _what_came_of_it(self, machine: RunMachine, *, upstream_closed: bool) -> Outcome:
+        assert self._work is not None
+        fault = None if not self._work.done() or self._work.cancelled() else self._work.exception()
+        if fault is None and self._work.done() and not self._work.cancelled() and isinstance(machine.next, End):
+            return machine.next.outcome
+        if self._stop is not None:
+            if isinstance(self._stop, Cancelled):
+                return Cancelled(self._stop.by, self._stop.reason, upstream_closed)
+            return self._stop
+        if isinstance(fault, ChatError):
+            return self._failed(fault)
+        log_id = _log_id()
+        log.error("run failed by a fault of ours", run=self._run, log_id=log_id, exc_info=fault)
+        return Failed(InternalError(log_id=log_id).as_object())
+
+    def _failed(self, fault: ChatError) -> Failed:
+        fault.log_id = fault.log_id or _log_id()
+        log.warning("run failed", run=self._run, code=fault.code, log_id=fault.log_id, cause=repr(fault.__cause__))
+        return Failed(fault.as_object())
+
+    async def _drive(self, machine: RunMachine, recorder: Recorder, prompt: Prompt) -> None:
+        provider, model = await self._shop.registry.resolve(prompt.model)
+        # A model that cannot call tools answers an offer of them with an error.
+        offered = prompt.tools if "tools" in model.capabilities else ()
+        machine.give_prompt(await self._shop.offload(prompt.messages, context_length=model.context_length))
+
+        def ask(request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
+            return attempts(
+                provider,
+                request,
+                attempts=self._shop.pace.retry_attempts,
+                delay=self._shop.pace.retry_delay,
+                fallback_to_non_streaming=self._shop.pace.fallback_to_non_streaming,
+                streaming=self._shop.pace.streaming,
+            )
+
+        events = generate(
+            machine,
+            attempt=prompt.attempt,
+            model=model.name,
+            ask=ask,
+            tools=self._shop.tools.restricted(offered),
+            spawn=self._shop.tasks.spawn,
+            clock=self._now,
+            first_wait=_wait_for(model),
+        )
+        async with aclosing(events):
+            async for batch in events:
+                await recorder.record(batch)
+
+    def _recorder(self) -> Recorder:
+        return Recorder(
+            claim=self.claim,
+            event_log=self._shop.event_log,
+            hint=self._shop.hint,
+            failed=self._log_failed,
+            interval=self._shop.pace.flush_interval,
+            limit=self._shop.pace.flush_bytes,
+        )
+
+    def _log_failed(self, fault: BaseException) -> None:
+        self._log_failure = fault
+        if self._work is not None:
+            self._work.cancel()
+
+    def _now(self) -> float:
+        """Unix seconds that never go back: the wall clock at the start, and the monotonic one from there."""
+        return self._began_at + (time.monotonic() - self._started)
+
+    @property
+    def _run(self) -> str:
+        return str(self.claim.run_id)
+
+    def _say_how_it_went(self, ending: Ending) -> None:
+        timing, usage = ending.run.timing, ending.run.usage
+        log.info(
+            "run ended",
+            run=self._run,
+            thread=ending.run.thread_id,
+            status=ending.status.value,
+            model=ending.run.model,
+            attempt=ending.run.attempt,
+            first_token_ms=timing.first_token_ms if timing else None,
+            duration_ms=timing.duration_ms if timing else None,
+            prompt_tokens=usage.prompt_tokens if usage else None,
+            completion_tokens=usage.completion_tokens if usage else None,
+            characters=len(ending.message.content),
+            steps=len(ending.steps),
+            error=ending.run.error.code if ending.run.error else None,
+        )
+
+
+def _log_id() -> str:
+    return secrets.token_hex(8)
+
+
+def _wait_for(model: ModelInfo) -> Phase:
+    """What the first turn waits for. Only a model server that says so is known to have to load the model."""
+    return "loading_model" if model.loaded is False else "waiting_for_model"

@@ -1,0 +1,79 @@
+"""The seam to event logs: append-only per run, durable before visible, guarded by the lease."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from conversations.ports import EventStore
+from streaming.protocol.codec import Entry
+
+T = TypeVar("T")
+
+# A reader takes at most this much at a time, so that no reader's memory depends on how far behind it is.
+READ_EVENTS = 256
+READ_BYTES = 256 * 1024
+
+
+class Fenced(Exception):
+    """The run's lease is not ours any more, or its head is not where we left it. Write nothing more."""
+
+
+class LogLost(Exception):
+    """The log does not know this run (any more); only its rows do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """``first`` is the oldest event still there (0: none is), ``head`` the newest (0: not known)."""
+
+    first: int
+    head: int
+    backlog_bytes: int  # of the events after the cursor asked about; 0 for the cursor 0, where it does not matter
+
+
+Published = Callable[[UUID, Sequence[Entry]], None]
+Delayed = Callable[[Sequence[UUID]], None]
+
+
+def unheard(run_ids: Sequence[UUID]) -> None:
+    """Nobody wants to know what waits."""
+
+
+class EventLog(Protocol):
+    event_store: EventStore
+
+    def start(self, published: Published, *, delayed: Delayed = unheard) -> None:
+        """Begin; ``published`` is called in the event loop with what has just become durable, in order per run, and
+        ``delayed`` with the runs whose events the storage did not take at the first try.
+        """
+        ...
+
+    def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
+        """Make ``entries`` durable and then visible; the future is done when both is so. They continue the log.
+
+        Its exception is Fenced where lease ``number`` is not the run's any more, StorageBusy or StorageFull where the
+        store did not take them in time. Calls for one run take effect in the order in which they were made.
+        """
+        ...
+
+    async def run_last(self, closing: Callable[[], T]) -> T:
+        """Run a closing transaction in a thread, after everything that was appended before."""
+        ...
+
+    async def read(
+        self, *, run_id: UUID, after: int, most: int = READ_EVENTS, most_bytes: int = READ_BYTES
+    ) -> list[Entry]:
+        """Events after ``after``, in order, at most so much, but always one where there is one. Raises LogLost."""
+        ...
+
+    async def extent(self, *, run_id: UUID, after: int) -> Extent:
+        """How far the log of a run reaches. It never raises LogLost; a log that knows nothing of it has no first."""
+        ...
+
+    def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
+        """Events that a verb has committed by itself (an opening, a closing); called in the event loop."""
+        ...
+
+    async def stop(self) -> None: ...

@@ -1,0 +1,75 @@
+"""One batch of events of many runs as one transaction: a conditional update a run, then all rows at once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from conversations.database import writing
+from streaming.protocol.codec import Entry
+
+_MOVE_HEAD = "UPDATE conversations_runlease SET head = %s WHERE run_id = %s AND number = %s AND head = %s"
+_WHERE_IT_IS = "SELECT number, head FROM conversations_runlease WHERE run_id = %s"
+_INSERT = "INSERT INTO conversations_runevent (run_id, seq, text, written_at) VALUES (%s, %s, %s, %s)"
+_UUID = models.UUIDField()
+
+
+@dataclass
+class RunBatch:
+    """What one run adds: entries without a gap, written under lease ``number``."""
+
+    run_id: UUID
+    number: int
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def old_head(self) -> int:
+        return self.entries[0].id - 1
+
+    @property
+    def new_head(self) -> int:
+        return self.entries[-1].id
+
+
+def commit(batches: Sequence[RunBatch], *, perhaps_written: bool) -> list[RunBatch]:
+    """Commit what may be written and return the batches that are fenced out.
+
+    ``perhaps_written``: an earlier try broke off at a moment when its commit may have happened; a head that stands
+    where this batch would put it, under our number, then is our own work.
+    """
+    fenced = []
+    rows: list[tuple[Any, int, str, Any]] = []
+    with writing(), connection.cursor() as cursor:
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        for batch in sorted(batches, key=lambda batch: batch.run_id):  # one order for all, against deadlocks
+            run_id = _UUID.get_db_prep_value(batch.run_id, connection)
+            cursor.execute(_MOVE_HEAD, [batch.new_head, run_id, batch.number, batch.old_head])
+            if cursor.rowcount == 1:
+                rows += [(run_id, entry.id, entry.text, now) for entry in batch.entries]
+            elif not (perhaps_written and _stands(cursor, run_id, batch)):
+                fenced.append(batch)
+        if rows:
+            cursor.executemany(_INSERT, rows)
+    return fenced
+
+
+def _stands(cursor: CursorWrapper, run_id: Any, batch: RunBatch) -> bool:
+    cursor.execute(_WHERE_IT_IS, [run_id])
+    row = cursor.fetchone()
+    return row is not None and tuple(row) == (batch.number, batch.new_head)
+
+
+def joined(batches: Iterable[RunBatch]) -> list[RunBatch]:
+    """Batches of one run and lease that follow each other as one."""
+    by_run: dict[tuple[UUID, int], RunBatch] = {}
+    for batch in batches:
+        whole = by_run.get((batch.run_id, batch.number))
+        if whole is None:
+            by_run[batch.run_id, batch.number] = RunBatch(batch.run_id, batch.number, list(batch.entries))
+        else:
+            whole.entries += batch.entries
+    return list(by_run.values())

@@ -1,0 +1,61 @@
+"""The default log: rows beside the run, written by group commit. Good on SQLite and on PostgreSQL."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import Sum
+from django.db.models.functions import Length
+
+from conversations import selectors
+from conversations.models import RunEvent, RunLease
+from conversations.ports import EventStore, RowEventStore
+from streaming.eventlog.base import READ_BYTES, READ_EVENTS, Delayed, Extent, Published, unheard
+from streaming.eventlog.writer import Writer
+from streaming.offload import Offload
+from streaming.protocol.codec import Entry
+
+T = TypeVar("T")
+
+
+class DatabaseLog:
+    def __init__(self, *, offload: Offload, patience: float = 20.0) -> None:
+        self.event_store: EventStore = RowEventStore()
+        self._offload = offload
+        self._writer = Writer(patience=patience)
+
+    def start(self, published: Published, *, delayed: Delayed = unheard) -> None:
+        self._published = published
+        self._writer.start(published, delayed=delayed)
+
+    def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
+        return self._writer.append(run_id=run_id, number=number, entries=entries)
+
+    async def run_last(self, closing: Callable[[], T]) -> T:
+        return await self._writer.job(closing)
+
+    async def read(
+        self, *, run_id: UUID, after: int, most: int = READ_EVENTS, most_bytes: int = READ_BYTES
+    ) -> list[Entry]:
+        return await self._offload(
+            selectors.stored_entries, run_id=run_id, after=after, most=most, most_bytes=most_bytes
+        )
+
+    async def extent(self, *, run_id: UUID, after: int) -> Extent:
+        return await self._offload(_extent, run_id, after)
+
+    def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
+        self._published(run_id, entries)
+
+    async def stop(self) -> None:
+        await self._writer.stop()
+
+
+def _extent(run_id: UUID, after: int) -> Extent:
+    """Two queries, and a third where the cursor is in the middle."""
+    head = RunLease.objects.filter(pk=run_id).values_list("head", flat=True).first()
+    events = RunEvent.objects.filter(run_id=run_id)
+    first = events.order_by("seq").values_list("seq", flat=True).first()
+    size = events.filter(seq__gt=after).aggregate(size=Sum(Length("text")))["size"] if after else 0
+    return Extent(first=first or 0, head=head or 0, backlog_bytes=size or 0)

@@ -1,0 +1,194 @@
+"""What clients may ask for: the bodies of HTTP calls and the data of socket frames, checked in one place."""
+
+import hashlib
+import json
+import math
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from streaming.protocol.errors import InvalidJson, InvalidRequest, UnknownField
+from streaming.protocol.text import clean
+
+MAX_CONTENT = 400_000  # characters: beyond any model's window worth paying for, well under the body limit
+MAX_DEPTH = 32
+MAX_PARAMETERS = 8_192  # bytes of JSON: generous for a dozen numbers and a few stop words
+MAX_TAGS = 20
+
+Content = Annotated[str, Meta(min_length=1, max_length=MAX_CONTENT)]
+ModelName = Annotated[str, Meta(max_length=200)]
+Id = Annotated[str, Meta(max_length=64)]
+Key = Annotated[str, Meta(min_length=1, max_length=200)]
+ToolName = Annotated[str, Meta(max_length=100)]
+Title = Annotated[str, Meta(max_length=200)]
+SystemPrompt = Annotated[str, Meta(max_length=32_000)]
+Tag = Annotated[str, Meta(min_length=1, max_length=50)]
+Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
+
+
+class Send(msgspec.Struct, frozen=True, kw_only=True):
+    """Send a message, or make a new branch beside an old answer (``regenerate``) or question (``edit``)."""
+
+    content: Content | None = None
+    model: ModelName | None = None
+    parent_id: Id | None = None
+    expected_head: Id | None = None
+    regenerate: Id | None = None
+    edit: Id | None = None
+    if_busy: Literal["reject"] = "reject"
+    attachments: Annotated[list[Id], Meta(max_length=0)] = []
+    tools: Annotated[list[ToolName], Meta(max_length=100)] | None = None
+    parameters: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if self.regenerate and (self.content or self.edit or self.parent_id):
+            raise ValueError("regenerate stands alone: it asks the old question again")
+        if self.edit and self.parent_id:
+            raise ValueError("edit and parent_id exclude each other")
+        if not self.regenerate and not (self.content and self.content.strip()):
+            raise ValueError("content is required and must not be blank")
+        _check_parameters(self.parameters)
+
+
+class Chat(msgspec.Struct, frozen=True, kw_only=True):
+    """The short way in."""
+
+    message: Content
+    thread_id: Id | None = None
+    model: ModelName | None = None
+
+    def __post_init__(self) -> None:
+        if not self.message.strip():
+            raise ValueError("message must not be blank")
+
+
+class NewThread(msgspec.Struct, frozen=True, kw_only=True):
+    title: Title = ""
+    model: ModelName = ""
+    system_prompt: SystemPrompt = ""
+    parameters: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        _check_parameters(self.parameters)
+
+
+class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person may change of a thread; what is not named stays as it is."""
+
+    title: Title | UnsetType = UNSET
+    model: ModelName | UnsetType = UNSET
+    system_prompt: SystemPrompt | UnsetType = UNSET
+    parameters: dict[str, Any] | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.parameters is not UNSET:
+            _check_parameters(self.parameters)
+
+
+class Auth(msgspec.Struct, frozen=True, kw_only=True):
+    token: Annotated[str, Meta(max_length=500)]
+
+
+class SocketSend(Send, frozen=True, kw_only=True):
+    thread_id: Id
+    idempotency_key: Key | None = None
+    subscribe: bool = True
+
+
+class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
+    run_id: Id
+    after: Annotated[int, Meta(ge=0)] = 0
+    snapshot: bool | None = None
+
+
+class RunKey(msgspec.Struct, frozen=True, kw_only=True):
+    """``unsubscribe`` and ``run.cancel``."""
+
+    run_id: Id
+
+
+class Ping(msgspec.Struct, frozen=True, kw_only=True):
+    t: Any = None
+
+
+Command = TypeVar("Command", bound=msgspec.Struct)
+
+
+def parse_json(raw: bytes | str) -> Any:
+    """JSON text from a client as plain values.
+
+    Raises InvalidJson for anything else, for NaN and infinities, numbers of thousands of digits, and deep nesting.
+    """
+    try:
+        value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+        _check_depth(value, MAX_DEPTH)
+    except (ValueError, RecursionError) as fault:
+        raise InvalidJson() from fault
+    return value
+
+
+def parse(body: Any, kind: type[Command]) -> Command:
+    """``body`` as a ``kind``, all its text cleaned.
+
+    Raises UnknownField with all the names that ``kind`` does not know, or InvalidRequest saying what is wrong where.
+    """
+    if not isinstance(body, dict):
+        raise InvalidRequest("Send one JSON object.")
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    if unknown := sorted(str(name)[:100] for name in body if name not in known):
+        raise UnknownField(details={"fields": unknown[:20]})
+    try:
+        return msgspec.convert(_cleaned(body), kind)
+    except msgspec.ValidationError as fault:
+        sentence, _, path = str(fault).partition(" - at ")
+        where = path.strip("`").removeprefix("$.") if path else ""
+        raise InvalidRequest(
+            f"{where}: {sentence}" if where else sentence, details={"field": where} if where else None
+        ) from fault
+
+
+def body_hash(body: Any, *, scope: str) -> str:
+    """A hash of what a request means, for its idempotency key: canonical JSON, without transport fields."""
+    meaning = {name: value for name, value in body.items() if name not in ("idempotency_key", "subscribe", "thread_id")}
+    canonical = json.dumps([scope, meaning], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):  # 1e999 is well-formed, but what we would write back is not
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return value
+
+
+def _check_parameters(parameters: dict[str, Any]) -> None:
+    if len(json.dumps(parameters)) > MAX_PARAMETERS:
+        raise ValueError(f"parameters is larger than {MAX_PARAMETERS} bytes of JSON")
+
+
+def _check_depth(value: Any, room: int) -> None:
+    if room < 0:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _check_depth(item, room - 1)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(name): _cleaned(item) for name, item in value.items()}
+    return value

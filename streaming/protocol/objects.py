@@ -1,0 +1,103 @@
+"""The objects on the wire: one shape each, for REST, pages, admin timelines and events.
+
+Times are RFC 3339 in UTC, ids are UUIDv7 strings, durations are milliseconds.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from streaming.protocol.errors import ErrorObject
+
+StepKind = Literal["reasoning", "tool_calls"]
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Token counts as the model server gave them; None where it said nothing. Never computed from nothing."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    queue_ms: int | None = None
+    first_token_ms: int | None = None
+    duration_ms: int | None = None
+    tokens_per_second: float | None = None
+    chunks: int | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    thread_id: str
+    status: str
+    lane: int = 0
+    waiting: bool = False
+    request: dict[str, Any] | None = None
+    model: str = ""
+    provider: str = ""
+    attempt: int = 0
+    user_message_id: str | None = None
+    assistant_message_id: str | None = None
+    created_at: str | None = None
+    started_at: str | None = None
+    first_token_at: str | None = None
+    finished_at: str | None = None
+    finish_reason: str | None = None
+    error: ErrorObject | None = None
+    usage: Usage | None = None
+    timing: Timing | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A reasoning step's text is its ``details``; a tool step has ``name``, ``arguments`` and ``output``."""
+
+    id: str
+    index: int
+    step: StepKind
+    status: str
+    title: str = ""
+    name: str | None = None
+    arguments: dict[str, Any] | None = None
+    output: str | None = None
+    output_cut: bool = False
+    details: str | None = None
+    error: ErrorObject | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    duration_ms: int | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """``parts`` is the order of text and steps: ``{"text": [start, end]}`` in code points, or ``{"step_id": id}``."""
+
+    id: str
+    thread_id: str
+    parent_id: str | None = None
+    role: Literal["user", "assistant"]
+    status: str
+    content: str = ""
+    parts: list[dict[str, Any]] = []
+    thinking: str = ""
+    model: str = ""
+    run_id: str | None = None
+    attachments: list[dict[str, Any]] = []
+    created_at: str | None = None
+    finished_at: str | None = None
+
+
+class Thread(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    title: str
+    title_by: str
+    model: str
+    system_prompt: str
+    parameters: dict[str, Any]
+    folder: str | None
+    tags: list[str]
+    pinned: bool
+    archived: bool
+    head: str | None
+    active_runs: list[str]
+    created_at: str
+    updated_at: str

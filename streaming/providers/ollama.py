@@ -1,0 +1,247 @@
+"""A model server that speaks Ollama's own API."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+import structlog
+
+from streaming.protocol.codec import dumps
+from streaming.protocol.errors import (
+    InvalidRequest,
+    StreamingRefused,
+    UpstreamError,
+    UpstreamProtocol,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from streaming.providers.base import ChatRequest, Chunk, ModelInfo
+from streaming.providers.http_client import HTTP_FAULTS, header, http_client, upstream_fault
+from streaming.providers.ndjson import LineSplitter
+from streaming.providers.ollama_errors import NOT_OLLAMA, HttpAnswer, http_failure
+from streaming.providers.ollama_models import Facts, Tag, can_chat, facts_of_show, loaded, model_info, tags
+from streaming.providers.ollama_wire import Answer, request_body
+from streaming.providers.reader import BodyReader
+
+log = structlog.get_logger(__name__)
+
+_MAX_ERROR_BODY = 64 * 1024
+_ERROR_BODY_DEADLINE = 5.0
+_LISTING_DEADLINE = 10.0
+# So many models are asked about at once, where a server does not list what they can do.
+_SHOWS_AT_ONCE = 8
+
+
+class OllamaProvider:
+    """One Ollama server. All numbers of time are seconds.
+
+    connect     until the connection stands, its name looked up included
+    first_byte  until the first byte of the answer: a model loads in silence, for minutes
+    idle        of silence after that
+    max_line    bytes of one line, or of a whole answer without streaming
+    pace        after the first bytes at most one read in this time, so that the kernel gathers tokens; 0 reads at once
+    models_ttl  for how long what /api/show said is believed
+    """
+
+    kind = "ollama"
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        name: str = "ollama",
+        connect: float = 3.0,
+        first_byte: float = 600.0,
+        idle: float = 120.0,
+        max_line: int = 8 * 1024 * 1024,
+        pace: float = 0.04,
+        models_ttl: float = 600.0,
+    ) -> None:
+        self.name = name
+        self.max_line = max_line
+        self._first_byte = first_byte
+        self._idle = idle
+        self._pace = pace
+        self._models_ttl = models_ttl
+        self._facts: dict[tuple[str, str], tuple[float, Facts]] = {}
+        self._client, self.shown_url = http_client(base_url, connect=connect)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
+        """The chunks of each read; the last one is a Finish. Every other end is an UpstreamError, after what came."""
+        answer = Answer()
+        lines = LineSplitter(max_line=self.max_line)
+        fault: UpstreamError | None = None
+        async with self._asked(request, stream=True) as (response, deadline):
+            _check_stream(response)
+            reader = self._reader(response, deadline)
+            while not answer.finished and fault is None:
+                try:
+                    data = await reader.read()
+                except UpstreamError as broken:
+                    fault = broken
+                    break
+                try:
+                    complete = lines.feed(data)
+                except UpstreamProtocol as too_long:
+                    complete, fault = lines.complete, too_long
+                if chunks := answer.feed(complete):
+                    yield chunks
+                fault = answer.failure or fault or (None if data else UpstreamTruncated())
+        if answer.replaced:
+            log.warning("upstream_invalid_utf8", provider=self.name, model=request.model, lines=answer.replaced)
+        if answer.finished:
+            return
+        if rest := answer.flush():
+            yield rest
+        raise fault or UpstreamTruncated()
+
+    async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
+        """The whole answer as one batch, a Finish last; asked for without streaming."""
+        answer = Answer()
+        async with self._asked(request, stream=False) as (response, deadline):
+            if "json" not in header(response, "content-type").lower():
+                raise UpstreamProtocol(NOT_OLLAMA)
+            body = await self._body(self._reader(response, deadline, pace=0.0))
+            # A server that streams all the same is taken at its word.
+            chunks = answer.feed(body.split(b"\n") if _is_ndjson(response) else [body] if body else [])
+        if not answer.finished:
+            raise answer.failure or UpstreamTruncated()
+        return chunks
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """The models that can chat, newest first. Raises an UpstreamError, in words for whoever runs the server."""
+        try:
+            async with asyncio.timeout(_LISTING_DEADLINE):
+                listed = tags(await self._json("GET", "/api/tags"))
+                in_memory = await self._in_memory()
+                facts = await self._all_facts(listed)
+        except TimeoutError:
+            raise UpstreamTimeout(f"Ollama at {self.shown_url} takes too long to list its models.") from None
+        except UpstreamUnreachable as fault:
+            sentence = (
+                f"Ollama does not answer at {self.shown_url}. Start it with `ollama serve`, or set OLLAMA_BASE_URL."
+            )
+            raise UpstreamUnreachable(sentence, details=fault.details) from None
+        return [model_info(self.name, tag, known, in_memory) for tag, known in facts if can_chat(tag, known)]
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def _asked(self, request: ChatRequest, *, stream: bool) -> AsyncIterator[tuple[httpx.Response, float]]:
+        """The 200 answer to ``request``, and until when its first byte may take. Closed, it is closed on the wire."""
+        try:
+            body = dumps(request_body(request, stream=stream))
+        except (TypeError, ValueError) as fault:  # NaN among the options, say
+            raise InvalidRequest("The parameters cannot be written as JSON.") from fault
+        deadline = asyncio.get_running_loop().time() + self._first_byte
+        async with self._response("POST", "/api/chat", body, deadline) as response:
+            if response.status_code != 200:
+                raise await self._refusal(response, streaming=stream)
+            yield response, deadline
+
+    @asynccontextmanager
+    async def _response(
+        self, method: str, path: str, body: str | None, deadline: float
+    ) -> AsyncIterator[httpx.Response]:
+        headers = {"Content-Type": "application/json"} if body is not None else None
+        request = self._client.build_request(method, path, content=body, headers=headers)
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._client.send(request, stream=True)
+        except TimeoutError:
+            raise UpstreamTimeout() from None
+        except HTTP_FAULTS as fault:
+            raise upstream_fault(fault, answered=False) from fault
+        try:
+            yield response
+        finally:
+            with suppress(*HTTP_FAULTS):  # a connection that is broken already
+                await response.aclose()
+
+    def _reader(self, response: httpx.Response, deadline: float, *, pace: float | None = None) -> BodyReader:
+        return BodyReader(response, deadline=deadline, idle=self._idle, pace=self._pace if pace is None else pace)
+
+    async def _refusal(self, response: httpx.Response, *, streaming: bool) -> UpstreamError:
+        """The error of an answer other than 200, read no further than it can matter."""
+        deadline = asyncio.get_running_loop().time() + _ERROR_BODY_DEADLINE
+        reader = BodyReader(response, deadline=deadline, idle=_ERROR_BODY_DEADLINE, pace=0.0)
+        body = bytearray()
+        with suppress(UpstreamError):  # the status says enough
+            while len(body) < _MAX_ERROR_BODY and (data := await reader.read()):
+                body += data
+        answer = HttpAnswer(
+            status=response.status_code,
+            content_type=header(response, "content-type"),
+            body=bytes(body[:_MAX_ERROR_BODY]),
+            retry_after=header(response, "retry-after"),
+        )
+        return http_failure(answer, streaming=streaming, now=time.time())
+
+    async def _body(self, reader: BodyReader) -> bytes:
+        body = bytearray()
+        while data := await reader.read():
+            body += data
+            if len(body) > self.max_line:
+                raise UpstreamProtocol(details={"reason": "body_too_long", "max_line": self.max_line})
+        return bytes(body)
+
+    async def _json(self, method: str, path: str, body: Any = None) -> Any:
+        deadline = asyncio.get_running_loop().time() + _LISTING_DEADLINE
+        async with self._response(method, path, None if body is None else dumps(body), deadline) as response:
+            if response.status_code != 200:
+                raise await self._refusal(response, streaming=False)
+            text = await self._body(self._reader(response, deadline, pace=0.0))
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise UpstreamProtocol(NOT_OLLAMA) from None
+
+    async def _in_memory(self) -> dict[str, int | None] | None:
+        try:
+            return loaded(await self._json("GET", "/api/ps"))
+        except UpstreamError:  # very old servers do not have it
+            return None
+
+    async def _all_facts(self, listed: Sequence[Tag]) -> list[tuple[Tag, Facts]]:
+        turns = asyncio.Semaphore(_SHOWS_AT_ONCE)
+        found = await asyncio.gather(*(self._facts_of(tag, turns) for tag in listed))
+        return list(zip(listed, found, strict=True))
+
+    async def _facts_of(self, tag: Tag, turns: asyncio.Semaphore) -> Facts:
+        """What the list says of ``tag``, and what /api/show says where the list leaves something open."""
+        if tag.facts.complete:
+            return tag.facts
+        key = (tag.name, tag.digest)
+        known = self._facts.get(key)
+        if known is None or known[0] < time.monotonic():
+            try:
+                async with turns:
+                    shown = facts_of_show(await self._json("POST", "/api/show", {"model": tag.name}))
+            except UpstreamError:
+                return tag.facts
+            known = self._facts[key] = (time.monotonic() + self._models_ttl, shown)
+        return Facts(
+            tag.facts.capabilities or known[1].capabilities, tag.facts.context_length or known[1].context_length
+        )
+
+
+def _check_stream(response: httpx.Response) -> None:
+    if header(response, "content-encoding").lower() not in ("", "identity"):
+        raise UpstreamProtocol(details={"reason": "encoded"})
+    if _is_ndjson(response):
+        return
+    kind = header(response, "content-type").lower()
+    if kind.startswith("application/json"):  # a stream was asked for, and one object is being sent
+        raise StreamingRefused()
+    raise UpstreamProtocol(NOT_OLLAMA, details={"reason": "content_type"})
+
+
+def _is_ndjson(response: httpx.Response) -> bool:
+    kind = header(response, "content-type").lower()
+    return not kind or "ndjson" in kind or "jsonl" in kind

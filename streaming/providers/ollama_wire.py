@@ -1,0 +1,254 @@
+"""Ollama's /api/chat: our request as its body, its lines as our chunks."""
+
+import json
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from streaming.protocol.errors import ContextExceeded, UpstreamError, UpstreamProtocol
+from streaming.protocol.objects import Usage
+from streaming.providers.base import ChatRequest, Chunk, Finish, PromptMessage, Text, Thinking, ToolCall, ToolSpec
+from streaming.providers.ollama_errors import named_failure
+from streaming.providers.thinking import Split, ThinkSplitter
+
+# More tokens than any model reads or writes: such a count is a fault of the server and is not passed on.
+_MAX_COUNT = 10**9
+# Deeper arguments than any tool takes would break whoever walks through them recursively.
+_MAX_DEPTH = 64
+
+
+def request_body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+    """The body of POST /api/chat. ``think`` and ``options`` are left to the server where nothing was asked for."""
+    body: dict[str, Any] = {"model": request.model, "messages": [_message(message) for message in request.messages]}
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+    body["stream"] = stream
+    if request.think is not None:
+        body["think"] = request.think
+    if request.options:
+        body["options"] = request.options
+    return body
+
+
+def _message(message: PromptMessage) -> dict[str, Any]:
+    if message.role == "tool":
+        names = {"tool_name": message.tool_name, "tool_call_id": message.tool_call_id}
+        return {"role": "tool", **{key: name for key, name in names.items() if name}, "content": message.content}
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.thinking:
+        body["thinking"] = message.thinking
+    if message.tool_calls:
+        body["tool_calls"] = [
+            # Arguments as an object: a JSON text, as OpenAI wants it, is a 400 here.
+            {"id": call.id, "function": {"index": index, "name": call.name, "arguments": call.arguments}}
+            for index, call in enumerate(message.tool_calls)
+        ]
+    return body
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+class Answer:
+    """Folds the lines of one answer into chunks.
+
+    ``feed`` never raises: what came before a failure is returned first, and the failure then stands in ``failure``.
+    After the Finish, and after a failure, further lines are ignored. ``replaced`` counts the lines that were not UTF-8.
+    """
+
+    def __init__(self, *, make_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(4)}") -> None:
+        self.finished = False
+        self.failure: UpstreamError | None = None
+        self.model: str | None = None
+        self.replaced = 0
+        self._make_id = make_id
+        self._ids: set[str] = set()
+        self._lines = 0
+        self._splitter = ThinkSplitter()
+
+    def feed(self, lines: Sequence[bytes]) -> list[Chunk]:
+        """All chunks of the lines of one read: adjacent text is one chunk, adjacent thinking likewise."""
+        joined = _Joined()
+        try:
+            for line in lines:
+                if self.finished or self.failure is not None:
+                    break
+                self._lines += 1
+                self._line(line, joined)
+        except UpstreamError as failure:
+            joined.split(self._splitter.flush())
+            self.failure = failure
+        return joined.chunks()
+
+    def flush(self) -> list[Chunk]:
+        """The text that was held back when the body ended without its end mark."""
+        joined = _Joined()
+        joined.split(self._splitter.flush())
+        return joined.chunks()
+
+    def _line(self, line: bytes, joined: "_Joined") -> None:
+        record = self._record(line)
+        error = record.get("error")
+        if error is not None and error != "":
+            raise _reported(error)
+        if self.model is None and isinstance(record.get("model"), str):
+            self.model = record["model"] or None
+        message = record.get("message")
+        if message is not None:
+            self._message(message, joined)
+        reason = record.get("done_reason")
+        reason = reason if isinstance(reason, str) and reason else None
+        if record.get("done") is True or reason is not None:  # some servers leave ``done`` out
+            joined.split(self._splitter.flush())
+            joined.add(Finish(reason=reason, usage=_usage(record)))
+            self.finished = True
+
+    def _message(self, message: Any, joined: "_Joined") -> None:
+        if not isinstance(message, dict):
+            self._refuse("message_not_an_object")
+        thinking, content = message.get("thinking"), message.get("content")
+        if thinking:
+            joined.split(Split(thinking=self._text(thinking)))
+        if content:
+            joined.split(self._splitter.feed(self._text(content)))
+        calls = message.get("tool_calls")
+        if not calls:
+            return
+        if not isinstance(calls, list) or _deeper(calls, _MAX_DEPTH):
+            self._refuse("bad_tool_calls")
+        for call in calls:
+            joined.add(self._call(call))
+
+    def _call(self, call: Any) -> ToolCall:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            self._refuse("bad_tool_calls")
+        # By arrival and nothing else: servers are known that number every call 0, or give no id at all.
+        given = call.get("id")
+        id = given if isinstance(given, str) and given and given not in self._ids else self._make_id()
+        self._ids.add(id)
+        name = function.get("name")
+        name = name if isinstance(name, str) else ""
+        arguments, invalid = _arguments(function.get("arguments"))
+        return ToolCall(id=id, name=name, arguments=arguments, invalid_arguments=invalid)
+
+    def _record(self, line: bytes) -> dict[str, Any]:
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            self.replaced += 1
+            text = line.decode(errors="replace")
+        try:
+            record = _DECODER.decode(text)
+        except (ValueError, RecursionError):
+            self._refuse("not_json")
+        if not isinstance(record, dict):
+            self._refuse("not_an_object")
+        return record
+
+    def _text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            self._refuse("text_not_a_string")
+        return value
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise UpstreamProtocol(details={"reason": reason, "line": self._lines})
+
+
+class _Joined:
+    """Chunks in order, with neighbours of one kind made one."""
+
+    def __init__(self) -> None:
+        self._chunks: list[Chunk] = []
+        self._kind: type[Text] | type[Thinking] = Text
+        self._pieces: list[str] = []
+
+    def split(self, split: Split) -> None:
+        self._piece(Thinking, split.thinking)
+        self._piece(Text, split.content)
+
+    def add(self, chunk: ToolCall | Finish) -> None:
+        self._close()
+        self._chunks.append(chunk)
+
+    def chunks(self) -> list[Chunk]:
+        self._close()
+        return self._chunks
+
+    def _piece(self, kind: type[Text] | type[Thinking], text: str) -> None:
+        if not text:
+            return
+        if kind is not self._kind:
+            self._close()
+            self._kind = kind
+        self._pieces.append(text)
+
+    def _close(self) -> None:
+        if self._pieces:
+            self._chunks.append(self._kind("".join(self._pieces)))
+            self._pieces.clear()
+
+
+def _not_json(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):  # 1e999 is JSON, but could never be written again
+        _not_json(digits)
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_float=_finite)
+
+
+def _arguments(value: Any) -> tuple[dict[str, Any] | None, str | None]:
+    """The arguments of a call, or None and what stood in their place."""
+    if value is None or value == "":
+        return {}, None
+    if isinstance(value, dict):
+        return value, None
+    if not isinstance(value, str):
+        return None, json.dumps(value)
+    try:
+        parsed = _DECODER.decode(value)
+    except (ValueError, RecursionError):
+        return None, value
+    if not isinstance(parsed, dict) or _deeper(parsed, _MAX_DEPTH):
+        return None, value
+    return parsed, None
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    """Whether ``value`` is nested more than ``limit`` levels deep; level by level, for recursion is what is feared."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(inner, dict | list) for inner in level)
+
+
+def _usage(record: dict[str, Any]) -> Usage:
+    return Usage(
+        prompt_tokens=_count(record.get("prompt_eval_count")), completion_tokens=_count(record.get("eval_count"))
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= _MAX_COUNT else None
+
+
+def _reported(error: Any) -> UpstreamError:
+    """An error line. The status was 200 already, so the words are all there is to go by."""
+    failure = named_failure(error)
+    return failure if isinstance(failure, ContextExceeded) else UpstreamError(failure.message, details=failure.details)

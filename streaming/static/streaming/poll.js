@@ -1,0 +1,77 @@
+/** A run's events by long poll, for networks that break every kind of streaming. */
+
+import { asSnapshot, isTerminal } from "./snapshot.js";
+import { endingOf } from "./sse.js";
+
+const WAIT_SECONDS = 25;
+// While tokens come, every question would be answered at once; four a second read as smoothly and cost a tenth.
+const PAUSE = 250;
+
+/**
+ * @param {string} api the root of the HTTP interface
+ * @param {typeof fetch} [fetcher]
+ * @returns {(request: import("./sse.js").Request, listener: import("./sse.js").Listener) =>
+ *   import("./sse.js").Connection}
+ */
+export function pollTransport(api, fetcher = (input, init) => fetch(input, init)) {
+  return (request, listener) => {
+    const abort = new AbortController();
+    const url = `${api}/runs/${encodeURIComponent(request.runId)}`;
+    poll(url, request.snapshot, fetcher, abort.signal, listener).catch((fault) => {
+      if (!abort.signal.aborted) throw fault;
+    });
+    return { close: () => abort.abort() };
+  };
+}
+
+/**
+ * @param {string} url
+ * @param {boolean} snapshot
+ * @param {typeof fetch} fetcher
+ * @param {AbortSignal} signal
+ * @param {import("./sse.js").Listener} listener
+ */
+async function poll(url, snapshot, fetcher, signal, listener) {
+  let whole = snapshot;
+  while (!signal.aborted) {
+    // The whole state is answered at once, so that the first round also proves the way to the server.
+    const query = whole ? "" : `?wait=${WAIT_SECONDS}&after=${listener.cursor()}`;
+    const view = await ask(url + query, fetcher, signal, listener);
+    if (!view || signal.aborted) return;
+    listener.opened();
+    listener.heard();
+    const events = whole ? null : view.events;
+    if (events) for (const envelope of events) tell(envelope, signal, listener);
+    else tell(asSnapshot(view), signal, listener);
+    if (signal.aborted) return;
+    if (isTerminal(view.run.status) && listener.cursor() >= view.head) return listener.closed({ kind: "over" });
+    whole = false;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}
+
+/** @param {Wire.Envelope} envelope @param {AbortSignal} signal @param {import("./sse.js").Listener} listener */
+function tell(envelope, signal, listener) {
+  if (!signal.aborted) listener.envelope(envelope);
+}
+
+/**
+ * @param {string} url
+ * @param {typeof fetch} fetcher
+ * @param {AbortSignal} signal
+ * @param {import("./sse.js").Listener} listener
+ * @returns {Promise<Wire.RunView | null>}
+ */
+async function ask(url, fetcher, signal, listener) {
+  let opened = false;
+  try {
+    const response = await fetcher(url, { headers: { Accept: "application/json" }, cache: "no-store", signal });
+    opened = true;
+    const ending = endingOf(response);
+    if (!ending) return await response.json();
+    listener.closed(ending);
+  } catch {
+    if (!signal.aborted) listener.closed({ kind: opened ? "dropped" : "unreachable" });
+  }
+  return null;
+}

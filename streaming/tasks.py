@@ -1,0 +1,47 @@
+"""Every task has an owner: the one place that makes them."""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class TaskRegistry:
+    """Owns tasks from their start to their end. The loop itself holds only weak references to them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str, awaited: bool = False) -> asyncio.Task[Any]:
+        """Start ``work`` in a fresh context and keep hold of it. Its exception is logged, unless it is ``awaited`` by
+        somebody who deals with that.
+
+        A fresh context, because a task that inherits a request's makes each database call in a private thread of
+        that finished request: one more thread and one more open database for as long as the task lives.
+        """
+        task = asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._forget if awaited else self._ended)
+        return task
+
+    async def cancel_all(self) -> None:
+        """Cancel what still runs and wait for its end."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._forget(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("task failed", task=task.get_name(), exc_info=fault)

@@ -1,0 +1,41 @@
+"""What the transports read from a request, in one place."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from conversations.api.endpoints import endpoint as endpoint
+from streaming.protocol.commands import parse_json
+from streaming.protocol.errors import InvalidRequest, UnsupportedMediaType
+
+
+def json_body(request: HttpRequest) -> Any:
+    """The body's JSON; an empty body is an empty object. Raises UnsupportedMediaType, InvalidJson."""
+    raw = request.body
+    if not raw:
+        return {}
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType()
+    return parse_json(raw)
+
+
+def idempotency_key(request: HttpRequest, body: Any) -> str | None:
+    """From the header, or from the body, where it is taken out."""
+    in_body = body.pop("idempotency_key", None) if isinstance(body, dict) else None
+    key = request.headers.get("Idempotency-Key") or in_body
+    if key is None:
+        return None
+    if not isinstance(key, str) or not 1 <= len(key) <= 200 or not key.isprintable():
+        raise InvalidRequest(
+            "An idempotency key is 1 to 200 printable characters.", details={"field": "idempotency_key"}
+        )
+    return key
+
+
+def whole_number(request: HttpRequest, name: str, default: int) -> int:
+    text = request.GET.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidRequest(f"{name} must be a whole number of at least 0.", details={"field": name})
+    return int(text)

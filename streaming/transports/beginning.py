@@ -1,0 +1,47 @@
+"""Where a reader who comes with a cursor begins: decided by ``attach``, with the snapshot where it needs one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from asgiref.sync import sync_to_async
+
+from conversations.models import Run
+from streaming.eventlog.base import LogLost
+from streaming.transports.attach import FromSnapshot, NothingMore, Replay, Wish, attach
+from streaming.transports.standing import recorded_snapshot, snapshot_text, standing, state_before_the_end
+from streaming.wiring import Engine
+
+Mode = Literal["replay", "snapshot", "ended"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """Events after ``after`` follow, before them ``snapshot``, whose number that is; nothing where it is ``ended``."""
+
+    mode: Mode
+    head: int
+    after: int
+    snapshot: str | None = None
+
+
+async def beginning_of(engine: Engine, run: Run, *, after: int, wish: Wish) -> Beginning:
+    """What a reader of ``run`` gets who has applied the events up to ``after``."""
+    stands = await standing(engine.event_log, run, after=after)
+    match attach(stands, after=after, wish=wish):
+        case NothingMore():
+            return Beginning(mode="ended", head=stands.head, after=after)
+        case Replay(after=start_after):
+            return Beginning(mode="replay", head=stands.head, after=start_after)
+        case FromSnapshot(gap=gap, reason=reason):
+            as_of, text = await _snapshot(engine, run, gap=gap, reason=reason)
+            return Beginning(mode="snapshot", head=stands.head, after=as_of, snapshot=text)
+
+
+async def _snapshot(engine: Engine, run: Run, *, gap: bool, reason: str) -> tuple[int, str]:
+    """The number it stands at and its text: from the log while it has the run's beginning, from the rows after."""
+    try:
+        state = await state_before_the_end(engine.event_log, run.pk)
+        snapshot = state.as_snapshot(gap, reason)
+    except (LogLost, ValueError):
+        snapshot = await sync_to_async(recorded_snapshot)(run, gap=gap, reason=reason)
+    return snapshot.as_of, snapshot_text(snapshot)

@@ -1,0 +1,38 @@
+"""What a reader is told whose stream broke in the server: a sentence, and the number under which the log has why."""
+
+import secrets
+
+import structlog
+
+from conversations.models import Run
+from streaming.eventlog.base import LogLost
+from streaming.protocol.codec import dumps
+from streaming.protocol.errors import ErrorObject, InternalError, NotFound
+from streaming.protocol.events import ErrorEvent
+
+log = structlog.get_logger(__name__)
+
+
+def told_as_broken(run: Run, fault: Exception) -> str:
+    """The hint for the reader. After a fault of ours, which is logged, they may come back and go on; a run that was
+    removed with its thread is nobody's fault, and there is nothing to come back for.
+    """
+    if isinstance(fault, LogLost):
+        log.info("a run was removed under its reader", run=str(run.pk))
+        return _hint(run, NotFound("This run has been deleted.").as_object(), retryable=False)
+    log_id = secrets.token_hex(8)
+    log.error("a stream broke", run=str(run.pk), log_id=log_id, exc_info=fault)
+    error = InternalError("The stream broke on the server. Connect again to go on.", log_id=log_id)
+    return _hint(run, error.as_object(), retryable=True)
+
+
+def _hint(run: Run, error: ErrorObject, *, retryable: bool) -> str:
+    data = {
+        "run_id": str(run.pk),
+        "thread_id": str(run.thread_id),
+        "code": error.code,
+        "message": error.message,
+        "retryable": retryable,
+        "log_id": error.log_id,
+    }
+    return dumps({"event": ErrorEvent.name, "data": data})

@@ -1,0 +1,105 @@
+"""Whole answers: waiting for a run's end and telling it as one JSON object."""
+
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asgiref.sync import sync_to_async
+from django.http import HttpResponse
+
+from conversations import selectors, wire
+from conversations.api.answers import json_answer
+from conversations.models import Run
+from conversations.selectors import RunRecord
+from streaming.eventlog.base import LogLost
+from streaming.protocol.errors import (
+    ChatError,
+    ErrorObject,
+    NotFound,
+    StorageBusy,
+    StorageFull,
+    UpstreamError,
+    UpstreamStalled,
+    UpstreamTimeout,
+)
+from streaming.protocol.lifecycle import RunStatus
+from streaming.transports.follow import follow, is_terminal
+from streaming.transports.live import Live
+from streaming.wiring import Engine
+
+_TIMED_OUT = frozenset({UpstreamTimeout.code, UpstreamStalled.code})
+_UPSTREAM = frozenset({UpstreamError.code, *(error.code for error in UpstreamError.__subclasses__())})
+_STORAGE = frozenset({StorageBusy.code, StorageFull.code})
+
+
+async def run_answer(engine: Engine, run: Run, live: Live) -> HttpResponse:
+    """``?wait=true``: the finished run with its answer and steps."""
+    record = await _record_at_the_end(engine, run, live)
+    if record.run.status == RunStatus.FAILED:
+        return _failed(record.run)
+    return json_answer({"run": wire.run_object(record.run), "message": _answer(record), "steps": _steps(record)})
+
+
+async def chat_answer(engine: Engine, run: Run, live: Live) -> HttpResponse:
+    """``POST /api/chat``: also for an incomplete or cancelled answer, which then says so itself."""
+    record = await _record_at_the_end(engine, run, live)
+    if record.run.status == RunStatus.FAILED:
+        return _failed(record.run)
+    told = wire.run_object(record.run)
+    return json_answer(
+        {
+            "thread_id": told.thread_id,
+            "run_id": told.id,
+            "message": _answer(record),
+            "steps": _steps(record),
+            "usage": told.usage,
+            "timing": told.timing,
+        }
+    )
+
+
+async def _record_at_the_end(engine: Engine, run: Run, live: Live) -> RunRecord:
+    """Raises what ``live`` was told to end for, and NotFound where the run was removed meanwhile."""
+    events = follow(tailer=engine.tailer, run_id=run.pk, after=0, heartbeat=engine.numbers.heartbeat, live=live)
+    async with aclosing(events):
+        try:
+            async for news in events:
+                if news.entries and is_terminal(news.entries[-1]):
+                    return await sync_to_async(_record)(run.pk)
+        except LogLost:
+            raise NotFound() from None
+    raise live.ended()
+
+
+def _record(run_id: UUID) -> RunRecord:
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        raise NotFound()
+    return selectors.recorded_run(run)
+
+
+def _answer(record: RunRecord) -> Any:
+    return wire.message_object(record.messages[-1])
+
+
+def _steps(record: RunRecord) -> list[Any]:
+    return [wire.step_object(step) for step in record.steps]
+
+
+def _failed(run: Run) -> HttpResponse:
+    """502 for the model server, 504 where it took too long, 503 for storage, 500 for ourselves."""
+    error = msgspec.convert(run.error, ErrorObject)
+    details = {**(error.details or {}), "run_id": str(run.pk), "thread_id": str(run.thread_id)}
+    answer = json_answer({"error": msgspec.structs.replace(error, details=details)}, status=_status(error.code))
+    if error.retry_after_ms is not None:
+        answer["Retry-After"] = str(max(1, -(-error.retry_after_ms // 1000)))
+    return answer
+
+
+def _status(code: str) -> int:
+    if code in _TIMED_OUT:
+        return 504
+    if code in _STORAGE:
+        return 503
+    return 502 if code in _UPSTREAM else ChatError.status

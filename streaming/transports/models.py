@@ -1,0 +1,40 @@
+"""The models that can be chosen, and how their servers are."""
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from chatserver.accounts.principal import Principal
+from conversations.api.answers import json_answer
+from conversations.permissions import require
+from streaming.providers.base import ModelInfo
+from streaming.transports.answers import endpoint
+from streaming.wiring import engine
+
+
+@endpoint("GET")
+async def models(request: HttpRequest, principal: Principal) -> HttpResponseBase:
+    require(principal, "read")
+    registry = engine().registry
+    found = await registry.models()
+    return json_answer(
+        {
+            "results": [_model(model) for model in found],
+            "default": (await registry.default(settings.DEFAULT_MODEL)).full_name,
+            "servers": await registry.servers(),
+        }
+    )
+
+
+def _model(model: ModelInfo) -> dict[str, object]:
+    return {
+        "name": model.full_name,
+        "provider": model.provider,
+        "model": model.name,
+        "capabilities": list(model.capabilities),
+        "context_length": model.context_length,
+        "size_bytes": model.size_bytes,
+        "parameter_size": model.parameter_size,
+        "loaded": model.loaded,
+        "demonstration": model.demonstration,
+    }

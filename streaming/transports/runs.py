@@ -1,0 +1,187 @@
+"""Runs over HTTP: start, look, follow, stop."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from chatserver.accounts.principal import Principal
+from conversations import selectors, wire
+from conversations.api.answers import json_answer
+from conversations.models import Run
+from conversations.services.run_open import Opened
+from streaming.protocol.codec import Entry
+from streaming.protocol.commands import Chat, Send, parse
+from streaming.protocol.errors import InvalidRequest
+from streaming.protocol.lifecycle import TERMINAL, RunStatus
+from streaming.protocol.snapshot import RunState
+from streaming.transports import finished, sending
+from streaming.transports.answers import endpoint, idempotency_key, json_body, whole_number
+from streaming.transports.attach import Wish
+from streaming.transports.beginning import beginning_of
+from streaming.transports.follow import follow
+from streaming.transports.live import Live, connections
+from streaming.transports.sse import stream_run
+from streaming.wiring import Engine, engine
+
+EVENT_STREAM = "text/event-stream"
+WISHES: dict[str, Wish] = {"auto": "auto", "1": "always", "0": "never"}
+LONGEST_WAIT = 60
+
+
+@endpoint("POST")
+async def start(request: HttpRequest, principal: Principal, thread_id: str) -> HttpResponseBase:
+    body = json_body(request)
+    key = idempotency_key(request, body)
+
+    async def opening() -> Opened:
+        return await sending.send(engine(), principal, thread_id, parse(body, Send), key=key, body=body)
+
+    if request.GET.get("wait") == "true":
+        return await _waited_for(principal, opening, finished.run_answer)
+    if EVENT_STREAM in request.headers.get("Accept", ""):
+        return await _streamed(request, principal, opening)
+    opened = await opening()
+    accepted = {"run": wire.run_object(opened.run), "events_url": events_url(opened.run)}
+    return _marked(json_answer(accepted, status=202), replayed=opened.replayed)
+
+
+@endpoint("POST")
+async def chat(request: HttpRequest, principal: Principal) -> HttpResponseBase:
+    return await _waited_for(principal, lambda: _chat(request, principal), finished.chat_answer)
+
+
+@endpoint("POST")
+async def chat_stream(request: HttpRequest, principal: Principal) -> HttpResponseBase:
+    return await _streamed(request, principal, lambda: _chat(request, principal))
+
+
+@endpoint("GET")
+async def look(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
+    run = await sending.find_run(principal, run_id)
+    if "wait" not in request.GET:
+        return json_answer(await _state(engine(), run))
+    after = whole_number(request, "after", 0)
+    wait = min(whole_number(request, "wait", 0), LONGEST_WAIT)
+    with connections().opened(principal) as live:
+        entries = await _news(engine(), run, live, after=after, wait=wait)
+        if live.ending is not None:
+            raise live.ended()
+    run = await sending.find_run(principal, run_id)  # as it stands now
+    return json_answer({**await _state(engine(), run), "events": [json.loads(entry.text) for entry in entries]})
+
+
+@endpoint("GET")
+async def events(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
+    after = _cursor(request)
+    wish = WISHES.get(request.GET.get("snapshot", "auto"))
+    if wish is None:
+        raise InvalidRequest("snapshot is auto, 1 or 0.", details={"field": "snapshot"})
+    names = request.GET.get("names") != "0"
+    run = await sending.find_run(principal, run_id)
+    start = await beginning_of(engine(), run, after=after, wish=wish)
+    if start.mode == "ended":
+        return HttpResponse(status=204)  # this, and only this, stops a browser's EventSource
+    return stream_run(engine(), run, connections().admit(principal), start=start, names=names)
+
+
+@endpoint("POST")
+async def cancel(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
+    json_body(request)
+    run = await sending.cancel(principal, run_id)
+    ended = RunStatus(run.status) in TERMINAL
+    return json_answer({"run": wire.run_object(run)}, status=200 if ended else 202)
+
+
+async def _chat(request: HttpRequest, principal: Principal) -> Opened:
+    body = json_body(request)
+    key = idempotency_key(request, body)
+    return await sending.chat(engine(), principal, parse(body, Chat), key=key, body=body)
+
+
+def _marked(answer: HttpResponseBase, *, replayed: bool) -> HttpResponseBase:
+    if replayed:
+        answer["Idempotency-Replayed"] = "true"
+    return answer
+
+
+async def _waited_for(
+    principal: Principal,
+    opening: Callable[[], Awaitable[Opened]],
+    answer: Callable[[Engine, Run, Live], Awaitable[HttpResponse]],
+) -> HttpResponseBase:
+    """Open a run and answer when it has ended. Who waits counts as a stream: limited, and ended with its rights."""
+    with connections().opened(principal) as live:
+        opened = await opening()
+        return _marked(await answer(engine(), opened.run, live), replayed=opened.replayed)
+
+
+async def _streamed(
+    request: HttpRequest, principal: Principal, opening: Callable[[], Awaitable[Opened]]
+) -> HttpResponseBase:
+    """Open a run and stream it. The stream's place is taken first: a refused request must not leave a run behind."""
+    live = connections().admit(principal)
+    try:
+        opened = await opening()
+        # A run that an idempotency key leads back to may have ended long ago, and its log may be pruned.
+        start = await beginning_of(engine(), opened.run, after=0, wish="never")
+        names, done = request.GET.get("names") != "0", request.GET.get("done") == "1"
+        answer = stream_run(engine(), opened.run, live, start=start, names=names, done=done)
+    except BaseException:
+        connections().leave(live)
+        raise
+    answer["Location"] = events_url(opened.run)
+    return _marked(answer, replayed=opened.replayed)
+
+
+def events_url(run: Run) -> str:
+    return f"/api/v1/runs/{run.pk}/events"
+
+
+def _cursor(request: HttpRequest) -> int:
+    """The last event the reader has applied. A browser that reconnects by itself says it in Last-Event-ID."""
+    header = request.headers.get("Last-Event-ID")
+    if header is None:
+        return whole_number(request, "after", 0)
+    if not (header.isascii() and header.isdigit() and len(header) <= 18):
+        raise InvalidRequest("Last-Event-ID must be a whole number of at least 0.", details={"field": "Last-Event-ID"})
+    return int(header)
+
+
+async def _state(running: Engine, run: Run) -> dict[str, Any]:
+    if RunStatus(run.status) not in TERMINAL:
+        state = RunState()
+        while entries := await running.event_log.read(run_id=run.pk, after=state.last):
+            state.extend(entries)
+        if not state.terminal:
+            return {"run": state.run, "head": state.last, "messages": state.messages, "steps": state.steps}
+        await sync_to_async(run.refresh_from_db)()
+    record = await sync_to_async(selectors.recorded_run)(run)
+    return {
+        "run": wire.run_object(record.run),
+        "head": record.head,
+        "messages": [wire.message_object(message) for message in record.messages],
+        "steps": [wire.step_object(step) for step in record.steps],
+    }
+
+
+async def _news(running: Engine, run: Run, live: Live, *, after: int, wait: int) -> list[Entry]:
+    """What comes after ``after``: at once if there is some, else whatever comes first within ``wait`` seconds."""
+    entries = await running.event_log.read(run_id=run.pk, after=after)
+    if entries or wait == 0 or (RunStatus(run.status) in TERMINAL and after >= run.head):
+        return entries
+    following = follow(tailer=running.tailer, run_id=run.pk, after=after, heartbeat=float(wait), live=live)
+    async with aclosing(following):
+        try:
+            async with asyncio.timeout(wait):
+                async for news in following:
+                    if news.entries:
+                        return news.entries
+        except TimeoutError:
+            pass
+    return []

@@ -1,0 +1,93 @@
+"""Starting and stopping runs on behalf of a person: what both transports do, in one place."""
+
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+
+from chatserver.accounts.models import ApiToken
+from chatserver.accounts.principal import Principal
+from conversations import permissions, wire
+from conversations.models import Run, RunLease
+from conversations.services.idempotency import Key
+from conversations.services.run_cancel import cancel_run
+from conversations.services.run_open import Choice, Opened, open_run
+from streaming.protocol.commands import Chat, Send, body_hash
+from streaming.protocol.errors import Draining, ModelUnknown
+from streaming.wiring import Engine
+
+
+async def send(
+    engine: Engine, principal: Principal, thread_id: UUID | str, command: Send, *, key: str | None, body: Any
+) -> Opened:
+    """Open a run in a thread. Raises what ``open_run`` raises, ModelUnknown, and Draining."""
+    scope = f"runs {permissions.as_id(thread_id)}"
+    return await _open(engine, principal, thread_id, command, _key(principal, key, body, scope))
+
+
+async def chat(engine: Engine, principal: Principal, command: Chat, *, key: str | None, body: Any) -> Opened:
+    """The short way in: in the thread that is named, or in a new one."""
+    sending = Send(content=command.message, model=command.model)
+    scope = f"chat {permissions.as_id(command.thread_id) if command.thread_id else ''}"
+    return await _open(engine, principal, command.thread_id, sending, _key(principal, key, body, scope))
+
+
+async def cancel(principal: Principal, run_id: UUID | str) -> Run:
+    """Stop a run; asking again changes nothing."""
+    return await sync_to_async(_cancel)(principal, run_id)
+
+
+async def find_run(principal: Principal, run_id: UUID | str) -> Run:
+    return await sync_to_async(permissions.access_run)(principal, run_id, "read")
+
+
+async def _open(
+    engine: Engine, principal: Principal, thread_id: UUID | str | None, command: Send, key: Key | None
+) -> Opened:
+    if engine.supervisor.draining:
+        raise Draining(retry_after_ms=2000)
+    name = command.model or await sync_to_async(_model_of_thread)(principal, thread_id)
+    chosen: Choice | ModelUnknown
+    try:
+        chosen = await engine.choose(name)
+    except ModelUnknown as refusal:
+        chosen = refusal
+
+    def choose() -> Choice:
+        # Only now: a request that was carried out before is answered from its key, whatever became of the model.
+        if isinstance(chosen, ModelUnknown):
+            raise chosen
+        return chosen
+
+    return await sync_to_async(open_run)(
+        principal=principal, thread_id=thread_id, command=command, choose=choose, key=key
+    )
+
+
+def _model_of_thread(principal: Principal, thread_id: UUID | str | None) -> str:
+    return "" if thread_id is None else permissions.access_thread(principal, thread_id, "chat").model
+
+
+def _key(principal: Principal, key: str | None, body: Any, scope: str) -> Key | None:
+    if key is None:
+        return None
+    return Key(user_id=principal.user_id, key=key, body_hash=body_hash(body, scope=scope))
+
+
+def _cancel(principal: Principal, run_id: UUID | str) -> Run:
+    run = permissions.access_run(principal, run_id, "chat")
+    return cancel_run(run=run, by="user", reason="requested")
+
+
+def head_of(run: Run) -> int:
+    """The number of the run's last event."""
+    head = RunLease.objects.filter(pk=run.pk).values_list("head", flat=True).first()
+    return run.head if head is None else head
+
+
+def token_expiry(principal: Principal) -> str | None:
+    """When the principal's token ends, as a time of the wire; None where it does not."""
+    if principal.token_id is None:
+        return None
+    expires = ApiToken.objects.filter(pk=principal.token_id).values_list("expires_at", flat=True).first()
+    return wire.time(expires)

@@ -1,0 +1,119 @@
+"""The socket's conversation, without a socket. Pure: frames in, what to do out.
+
+Every frame gets exactly one reply with its ``req``: an ``ack``, an ``error`` or a ``pong``. Replies carry a ``req`` and
+never an ``id``, so they can never be taken for events.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from streaming.protocol.codec import dumps
+from streaming.protocol.commands import Auth, Ping, RunKey, SocketSend, Subscribe, parse, parse_json
+from streaming.protocol.errors import BodyTooLarge, ChatError, InvalidRequest, NotAuthenticated
+
+PROTOCOL = "chat.v1"
+
+COMMANDS: dict[str, type[msgspec.Struct]] = {
+    "auth": Auth,
+    "message.send": SocketSend,
+    "subscribe": Subscribe,
+    "unsubscribe": RunKey,
+    "run.cancel": RunKey,
+    "ping": Ping,
+}
+_BEFORE_AUTH = frozenset({"auth", "ping"})
+_ENVELOPE = frozenset({"event", "req", "data"})
+MAX_REQ = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A well-formed frame that may be acted on now. ``body`` is its data as it came, for idempotency."""
+
+    event: str
+    req: str | int | None
+    data: Any
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A frame that may not; the reply says why and the socket lives on."""
+
+    req: str | int | None
+    error: ChatError
+
+
+class CloseCode:
+    RESTART = 4012
+    ROTATION = 4001
+    TOO_SLOW = 4002
+    NO_HEARTBEAT = 4004
+    TOO_MANY = 4029
+    BAD_PROTOCOL = 4400
+    NOT_AUTHENTICATED = 4401
+    FORBIDDEN = 4403
+    NO_SUBPROTOCOL = 4406
+
+
+def read_frame(text: str | None, *, authenticated: bool, most: int = 64 * 1024) -> Command | Refusal:
+    """Read one frame of at most ``most`` bytes. ``text`` None is a binary frame, which this protocol does not have."""
+    req: str | int | None = None
+    try:
+        # A server with a frame limit of its own closes with 1009 before we see it; Daphne has none.
+        if text is not None and len(text.encode()) > most:
+            raise BodyTooLarge("The frame is larger than this server accepts. Use POST.", details={"limit": most})
+        envelope = parse_json(text) if text is not None else None
+        if not isinstance(envelope, dict) or not isinstance(envelope.get("event"), str):
+            raise InvalidRequest("A frame is one JSON object with event, req and data.")
+        req = _req(envelope.get("req"))
+        if unknown := sorted(str(name)[:100] for name in envelope.keys() - _ENVELOPE):
+            raise InvalidRequest("A frame has event, req and data only.", details={"fields": unknown[:20]})
+        event = envelope["event"]
+        kind = COMMANDS.get(event)
+        if kind is None:
+            raise InvalidRequest("There is no such frame.", details={"event": event[:100], "known": sorted(COMMANDS)})
+        if not authenticated and event not in _BEFORE_AUTH:
+            raise NotAuthenticated("Send an auth frame first.")
+        body = envelope.get("data") or {}
+        return Command(event=event, req=req, data=parse(body, kind), body=body)
+    except ChatError as error:
+        return Refusal(req=req, error=error)
+
+
+def ack(req: str | int | None, data: dict[str, Any]) -> str:
+    return dumps({"event": "ack", "req": req, "data": data})
+
+
+def refuse(req: str | int | None, error: ChatError) -> str:
+    return dumps({"event": "error", "req": req, "data": msgspec.to_builtins(error.as_object())})
+
+
+def pong(req: str | int | None, *, t: Any, server_time: str, heads: dict[str, int]) -> str:
+    return dumps({"event": "pong", "req": req, "data": {"t": t, "server_time": server_time, "heads": heads}})
+
+
+def ready(*, session_id: str, user_id: str, heartbeat: float, max_frame: int, max_subscriptions: int) -> str:
+    return dumps(
+        {
+            "event": "session.ready",
+            "data": {
+                "protocol": PROTOCOL,
+                "session_id": session_id,
+                "user_id": user_id,
+                "heartbeat_s": heartbeat,
+                "max_frame": max_frame,
+                "max_subscriptions": max_subscriptions,
+            },
+        }
+    )
+
+
+def _req(value: Any) -> str | int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, str) and len(value) <= MAX_REQ:
+        return value
+    raise InvalidRequest(f"req is a number or a text of at most {MAX_REQ} characters.", details={"field": "req"})

@@ -1,0 +1,13 @@
+from django.urls import path
+
+from streaming.transports import models, runs
+
+urlpatterns = [
+    path("api/v1/models", models.models),
+    path("api/v1/threads/<thread_id>/runs", runs.start),
+    path("api/v1/runs/<run_id>", runs.look),
+    path("api/v1/runs/<run_id>/events", runs.events),
+    path("api/v1/runs/<run_id>/cancel", runs.cancel),
+    path("api/chat", runs.chat),
+    path("api/chat/stream", runs.chat_stream),
+]

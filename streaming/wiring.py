@@ -1,0 +1,220 @@
+"""Picks the concrete parts and hands out the process's one engine."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from conversations.ports import ports
+from conversations.services.run_open import Choice
+from streaming.engine.data_lock import DataLock
+from streaming.engine.housekeeping import keep_house
+from streaming.engine.limits import Limits
+from streaming.engine.supervisor import Supervisor
+from streaming.engine.workshop import Pace, Workshop
+from streaming.eventlog.base import EventLog
+from streaming.eventlog.database import DatabaseLog
+from streaming.eventlog.memory import MemoryLog
+from streaming.eventlog.tailer import Tailer
+from streaming.offload import Offload
+from streaming.protocol.codec import Entry
+from streaming.providers.base import Provider
+from streaming.providers.demo import DemoProvider
+from streaming.providers.ollama import OllamaProvider
+from streaming.providers.registry import Registry
+from streaming.tasks import TaskRegistry
+from streaming.tools.registry import BUILT_IN, ToolRegistry
+
+log = structlog.get_logger(__name__)
+MODELS_EVERY = 5.0  # seconds: a model server that appears is listed well within 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """The protocol's numbers that the transports need; seconds, bytes."""
+
+    heartbeat: float
+    client_dead_after: float
+    write_timeout: float
+    rotation: float
+    rotation_bytes: int
+    max_frame: int
+    max_subscriptions: int
+    max_streams: int
+
+
+class Engine:
+    """Everything of the streaming side that a process has once. Start it in the loop that will use it."""
+
+    def __init__(self, *, providers: Sequence[Provider] | None = None) -> None:
+        self.tasks = TaskRegistry()
+        self.offload = Offload()
+        self._leases = Offload(threads=2)
+        self.numbers = _numbers()
+        self.registry = Registry(providers if providers is not None else _providers())
+        self._tool_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tool")
+        self.tools = ToolRegistry(BUILT_IN, executor=self._tool_threads)
+        self.event_log: EventLog = _event_log(self.offload)
+        self.tailer = Tailer(event_log=self.event_log, offload=self.offload)
+        self._lock = DataLock(data_lock_file())
+        self.supervisor = self._supervisor()
+
+    async def choose(self, name: str) -> Choice:
+        """The model that ``name`` means; the default one for the empty text. Raises ModelUnknown."""
+        if name:
+            provider, model = await self.registry.resolve(name)
+            return Choice(provider=provider.name, model=model.name)
+        model = await self.registry.default(settings.DEFAULT_MODEL)
+        return Choice(provider=model.provider, model=model.name)
+
+    async def start(self) -> None:
+        """Raises DataDirectoryInUse where another process works on the same SQLite file."""
+        if connection.vendor == "sqlite":
+            self._lock.take()
+        self._loop = asyncio.get_running_loop()
+        self.event_log.start(self.tailer.published, delayed=self.supervisor.storage_waits)
+        ports.connect(event_store=self.event_log.event_store, bell=self._bell)
+        self.tasks.spawn(self._for_ever(self.registry.refresh, MODELS_EVERY), name="models")
+        self.tasks.spawn(self.tailer.poll_for_ever(), name="tailer")
+        self.tasks.spawn(keep_house(self.offload, log_kept=settings.LOG_KEPT), name="housekeeping")
+        self.supervisor.start()
+
+    async def stop(self) -> None:
+        """End everything that ``start`` began. Runs that are still open are left for the next start."""
+        ports.disconnect()
+        await self.supervisor.stop()
+        await self.tasks.cancel_all()
+        await self.event_log.stop()
+        await self.registry.close()
+        self._tool_threads.shutdown(wait=False, cancel_futures=True)
+        self.offload.stop()
+        self._leases.stop()
+        self._lock.release()
+
+    def _supervisor(self) -> Supervisor:
+        workshop = Workshop(
+            event_log=self.event_log,
+            hint=self.tailer.hint,
+            offload=self.offload,
+            leases=self._leases,
+            registry=self.registry,
+            tools=self.tools,
+            tasks=self.tasks,
+            limits=Limits(
+                max_tool_steps=settings.MAX_TOOL_STEPS,
+                max_repeats=settings.MAX_REPEATS,
+                max_event=settings.MAX_EVENT,
+                tool_timeout=settings.TOOL_TIMEOUT,
+            ),
+            pace=_pace(),
+        )
+        return Supervisor(
+            workshop=workshop,
+            holder=f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}",
+            alone=connection.vendor == "sqlite",
+            capacity=settings.RUN_CAPACITY,
+            lease_beat=settings.LEASE_BEAT,
+            lease_expiry=settings.LEASE_EXPIRY,
+        )
+
+    def _bell(self, run_id: UUID, entries: Sequence[Entry]) -> None:
+        """Rung by verbs, in whatever thread they ran."""
+        self._loop.call_soon_threadsafe(self._rang, run_id, entries)
+
+    def _rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
+        if entries:
+            self.event_log.rang(run_id, entries)
+        self.supervisor.rang(run_id, entries)
+
+    async def _for_ever(self, work: Callable[[], Awaitable[object]], pause: float) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as fault:
+                log.error("a periodic task stumbled and goes on", exc_info=fault)
+            await asyncio.sleep(pause)
+
+
+def data_lock_file() -> Path:
+    """What a process that works on the data directory holds locked."""
+    return Path(settings.DATA_DIR) / "supervisor.lock"
+
+
+_engine: Engine | None = None
+
+
+def engine() -> Engine:
+    """The process's engine. Raises RuntimeError before it was started."""
+    if _engine is None:
+        raise RuntimeError("the engine has not been started in this process")
+    return _engine
+
+
+async def start_engine(*, providers: Sequence[Provider] | None = None) -> Engine:
+    """Make and start the process's one engine."""
+    global _engine
+    if _engine is None:
+        fresh = Engine(providers=providers)
+        await fresh.start()
+        _engine = fresh
+    return _engine
+
+
+async def stop_engine() -> None:
+    global _engine
+    if _engine is not None:
+        stopping, _engine = _engine, None
+        await stopping.stop()
+
+
+def _event_log(offload: Offload) -> EventLog:
+    if settings.EVENT_LOG == "memory":
+        return MemoryLog(offload=offload)
+    return DatabaseLog(offload=offload)
+
+
+def _providers() -> list[Provider]:
+    ollama = OllamaProvider(
+        name="ollama",
+        base_url=settings.OLLAMA_BASE_URL,
+        connect=settings.UPSTREAM_CONNECT,
+        first_byte=settings.UPSTREAM_FIRST_BYTE,
+        idle=settings.UPSTREAM_IDLE,
+        max_line=settings.UPSTREAM_MAX_LINE,
+        pace=settings.FLUSH_INTERVAL / 1000,
+    )
+    return [ollama, DemoProvider()]
+
+
+def _pace() -> Pace:
+    return Pace(
+        deadline=settings.RUN_DEADLINE,
+        flush_interval=settings.FLUSH_INTERVAL / 1000,
+        flush_bytes=settings.FLUSH_BYTES,
+        retry_attempts=settings.RETRY_ATTEMPTS,
+        retry_delay=settings.RETRY_DELAY,
+        streaming=settings.STREAMING,
+        fallback_to_non_streaming=settings.FALLBACK_TO_NON_STREAMING,
+    )
+
+
+def _numbers() -> Numbers:
+    return Numbers(
+        heartbeat=settings.HEARTBEAT,
+        client_dead_after=settings.CLIENT_DEAD_AFTER,
+        write_timeout=settings.WRITE_TIMEOUT,
+        rotation=settings.STREAM_ROTATION,
+        rotation_bytes=4 * 1024 * 1024,
+        max_frame=settings.MAX_FRAME,
+        max_subscriptions=settings.MAX_SUBSCRIPTIONS,
+        max_streams=settings.MAX_STREAMS,
+    )
