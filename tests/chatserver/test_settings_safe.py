@@ -1,0 +1,71 @@
+"""What the settings become in production, read in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_PRINT = """
+import json, chatserver.settings as s
+names = ["DEBUG", "SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY", "CSRF_COOKIE_NAME",
+    "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "EMAIL_BACKEND"]
+print(json.dumps({name: getattr(s, name) for name in names}))
+"""
+SECRET = "x" * 40
+
+
+def start(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    known = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV")}
+    return subprocess.run(
+        [sys.executable, "-c", _PRINT],
+        env=known | {"DATA_DIR": str(tmp_path)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def settings_of(tmp_path: Path, **environment: str) -> dict[str, Any]:
+    done = start(tmp_path, **environment)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_behind_https_cookies_are_bound_to_the_host(tmp_path: Path) -> None:
+    found = settings_of(tmp_path, BASE_URL="https://chat.example.org", SECRET_KEY=SECRET)
+    assert found["SESSION_COOKIE_NAME"].startswith("__Host-")
+    assert found["CSRF_COOKIE_NAME"].startswith("__Host-")
+    assert found["SESSION_COOKIE_SECURE"] is found["CSRF_COOKIE_SECURE"] is found["SESSION_COOKIE_HTTPONLY"] is True
+    assert found["SECURE_HSTS_SECONDS"] > 0
+    assert found["DEBUG"] is False
+    assert found["ALLOWED_HOSTS"] == ["chat.example.org"]
+    assert found["ALLOWED_ORIGINS"] == ["https://chat.example.org"]
+
+
+def test_mail_with_reset_links_goes_to_the_console_in_development_only(tmp_path: Path) -> None:
+    assert "StandardError" in settings_of(tmp_path)["EMAIL_BACKEND"]
+    assert "dummy" in settings_of(tmp_path, BASE_URL="https://chat.example.org", SECRET_KEY=SECRET)["EMAIL_BACKEND"]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"BASE_URL": "https://chat.example.org"},
+        {"BASE_URL": "https://chat.example.org", "SECRET_KEY": "short"},
+        {"BASE_URL": "https://chat.example.org", "SECRET_KEY": SECRET, "DEBUG": "on"},
+        {"BASE_URL": "https://chat.example.org", "SECRET_KEY": SECRET, "ALLOWED_HOSTS": "*"},
+        {"EMAIL_URL": "imap://me:canary@mail.example.org"},
+        {"SIGNUP": "everyone"},
+    ],
+)
+def test_an_unsafe_or_bad_setting_stops_the_start(tmp_path: Path, environment: dict[str, str]) -> None:
+    done = start(tmp_path, **environment)
+    assert done.returncode != 0
+    assert "ImproperlyConfigured" in done.stderr
+    assert "canary" not in done.stderr

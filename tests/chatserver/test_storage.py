@@ -1,0 +1,63 @@
+import stat
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from chatserver.storage import database, kept_secret
+from tests.support.together import together
+
+
+def test_a_secret_is_made_once_and_kept_for_its_owner_only(tmp_path: Path):
+    path = tmp_path / "new" / "secret_key"
+    assert kept_secret(path, "first") == "first"
+    assert kept_secret(path, "second") == "first"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_empty_file_of_a_start_that_died_is_no_secret(tmp_path: Path):
+    path = tmp_path / "secret_key"
+    path.touch()
+    assert kept_secret(path, "first") == "first"
+    assert kept_secret(path, "second") == "first"
+
+
+def test_a_start_that_dies_while_it_writes_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chatserver.storage.os.fsync", die)
+    with pytest.raises(KeyboardInterrupt):
+        kept_secret(tmp_path / "secret_key", "first")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_starts_at_once_get_the_same_secret(tmp_path: Path):
+    path = tmp_path / "secret_key"
+    got = together([partial(kept_secret, path, f"secret {n}") for n in range(16)])
+    assert set(got) == {path.read_text()}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_an_address_it_is_a_file_under_the_data_directory(tmp_path: Path):
+    settings = database("", tmp_path)
+    assert settings["NAME"] == tmp_path / "chat.sqlite3"
+    assert settings["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert settings["CONN_MAX_AGE"] == 0
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        assert pragma in settings["OPTIONS"]["init_command"]
+
+
+def test_a_postgres_address_becomes_a_pooled_connection(tmp_path: Path):
+    settings = database("postgres://us%40er:p%3Aw@db.example:5433/chat", tmp_path)
+    assert (settings["USER"], settings["PASSWORD"]) == ("us@er", "p:w")
+    assert (settings["HOST"], settings["PORT"], settings["NAME"]) == ("db.example", 5433, "chat")
+    assert settings["OPTIONS"]["pool"]["max_size"] > 0
+    for limit in ("statement_timeout", "lock_timeout"):
+        assert limit in settings["OPTIONS"]["options"]
+
+
+def test_any_other_address_is_refused(tmp_path: Path):
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
+        database("mysql://root@localhost/chat", tmp_path)

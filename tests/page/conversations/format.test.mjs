@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { load } from "../support/modules.mjs";
+
+const { contextLength, dayGroup, duration, usageParts } = await load("conversations/format.js");
+
+it("a duration is as exact as it is short", () => {
+  const said = [0, 420, 1_250, 9_940, 12_400, 61_000, 3_600_000].map(duration);
+  assert.deepEqual(said, ["< 0.01 s", "0.42 s", "1.3 s", "9.9 s", "12 s", "1 min 1 s", "60 min 0 s"]);
+});
+
+describe("what an answer cost", () => {
+  it("is first token, speed and tokens", () => {
+    const timing = { first_token_ms: 420, tokens_per_second: 38.04 };
+    const usage = { prompt_tokens: 1200, completion_tokens: 1 };
+    assert.deepEqual(usageParts({ timing, usage }), [
+      "First token 0.42 s", "38.0 tokens/s", "1 token", "1,200 in the prompt",
+    ]);
+  });
+
+  it("is only what the model server says", () => {
+    assert.deepEqual(usageParts({ timing: null, usage: { prompt_tokens: null, completion_tokens: null } }), []);
+    assert.deepEqual(usageParts({}), []);
+  });
+});
+
+it("a thread stands under the day of its last change", () => {
+  const now = new Date(2026, 5, 15, 12, 0);
+  const group = (...date) => dayGroup(new Date(...date).toISOString(), now);
+  assert.equal(group(2026, 5, 15, 0, 1), "Today");
+  assert.equal(group(2026, 5, 14, 23, 59), "Yesterday");
+  assert.equal(group(2026, 5, 9), "Last seven days");
+  assert.equal(group(2026, 4, 1), "Older");
+});
+
+it("a window is counted in thousands", () => {
+  assert.equal(contextLength(40_960), "40k context");
+  assert.equal(contextLength(512), "512 context");
+});

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { load } from "../support/modules.mjs";
+
+const { endingOf, statusOf } = await load("conversations/status.js");
+const { emptyState } = await load("streaming/snapshot.js");
+
+const run = (status, more = {}) => ({ id: "r", thread_id: "t", status, ...more });
+const live = (state = {}, more = {}) => ({
+  runId: "r", connected: true, stopping: false, state: { ...emptyState(), last: 3, run: run("in_progress"), ...state }, ...more,
+});
+const step = (kind, name) => ({ id: "s", index: 0, step: kind, status: "in_progress", name });
+const said = (one, pending = null, streaming = true) => statusOf(pending, one, streaming)?.text;
+
+describe("the status line says", () => {
+  const cases = [
+    ["Queued…", live({ run: run("queued") })],
+    ["Queued, number 2 in line", live({ run: run("queued"), hint: { kind: "queued", position: 2 } })],
+    ["Loading the model…", live({ hint: { kind: "status", phase: "loading_model", progress: null } })],
+    ["Waiting for the model…", live()],
+    ["Thinking…", live({ steps: [step("reasoning")] })],
+    ["Using calculator…", live({ steps: [step("tool_calls", "calculator")] })],
+    ["Writing…", live({ answerId: "a", messages: [{ id: "a", parts: [{ text: [0, 1] }] }] })],
+    ["Stopping…", live({}, { stopping: true })],
+    ["Stopping…", live({ run: run("cancelling") })],
+    ["Waiting for an approval…", live({ run: run("requires_action") })],
+    ["Connection lost. Reconnecting…", live({}, { connected: false })],
+    ["Connecting…", live({ last: 0 }, { connected: false })],
+  ];
+  for (const [text, one] of cases) it(`"${text}"`, () => assert.equal(said(one), text));
+
+  it("what a send waits for", () => {
+    assert.equal(said(null, { status: "sending" }), "Sending…");
+    assert.equal(said(null, { status: "sending" }, false), "Waiting for the whole answer…");
+    assert.equal(said(null, { status: "lost" }), "Connection lost. Sending again…");
+    assert.equal(said(null, { status: "failed" }), undefined);
+  });
+
+  it("nothing when nothing is going on", () => assert.equal(statusOf(null, null, true), null));
+
+  it("how far a model is loaded", () => {
+    assert.equal(statusOf(null, live({ hint: { kind: "status", phase: "loading_model", progress: 0.4 } }), true).progress, 0.4);
+  });
+});
+
+describe("an answer that is not whole says why", () => {
+  const cut = { status: "incomplete", content: "x" };
+
+  it("from its run", () => {
+    assert.match(endingOf(cut, run("cancelled")), /^Stopped/);
+    assert.match(endingOf(cut, run("incomplete", { finish_reason: "max_tokens" })), /length limit/);
+    assert.match(endingOf(cut, run("incomplete", { finish_reason: "interrupted" })), /interrupted/);
+    assert.match(endingOf(cut, run("expired")), /ran out/);
+  });
+
+  it("unless an error says it better", () => assert.equal(endingOf(cut, run("failed")), null));
+
+  it("also when it is empty", () => {
+    assert.match(endingOf({ status: "completed", content: " " }, run("completed")), /without writing/);
+  });
+
+  it("and a whole one says nothing", () => {
+    assert.equal(endingOf({ status: "completed", content: "x" }, run("completed")), null);
+    assert.equal(endingOf({ status: "in_progress", content: "" }, run("in_progress")), null);
+  });
+});

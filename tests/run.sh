@@ -1,0 +1,39 @@
+#!/bin/sh
+# All tests. What a machine does not have is said in one line; with REQUIRE_SERVICES=1 it is an error.
+set -eu
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+left_out=""
+
+chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+if [ -z "$chromium" ] && [ "${REQUIRE_SERVICES:-0}" = 1 ] && command -v apt-get >/dev/null; then
+    as_root=""
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    echo "Installing Chromium for the page's tests …"
+    $as_root apt-get update -qq >/dev/null
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null
+    chromium=$(command -v chromium)
+fi
+[ -n "$chromium" ] || left_out="$left_out, the page in a browser (install chromium)"
+export CHROMIUM="$chromium"
+
+postgres=${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}
+if ! $bin/python -c "import psycopg, sys; psycopg.connect(sys.argv[1], connect_timeout=2).close()" "$postgres" 2>/dev/null; then
+    left_out="$left_out, PostgreSQL (set TEST_DATABASE_URL)"
+    postgres=""
+fi
+
+if [ -n "$left_out" ] && [ "${REQUIRE_SERVICES:-0}" = 1 ]; then
+    echo "REQUIRE_SERVICES=1, but these could not be tested: ${left_out#, }" >&2
+    exit 1
+fi
+
+deploy/npm.sh test --silent
+$bin/python manage.py collectstatic --noinput --clear --verbosity 0
+if [ -n "$postgres" ]; then
+    echo "On PostgreSQL:"
+    DATABASE_URL="$postgres" $bin/python -m pytest -q -n "${TEST_WORKERS:-3}" -m "not browser and not process" tests/contracts tests/conversations "$@"
+    echo "On SQLite:"
+fi
+$bin/python -m pytest -q -n "${TEST_WORKERS:-3}" "$@"
+[ -z "$left_out" ] || echo "Left out on this machine: ${left_out#, }."

@@ -1,0 +1,15 @@
+"""The product's settings, with everything a test writes kept away from the product's own data."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("DATA_DIR", str(Path(tempfile.gettempdir()) / f"chatserver-tests-{os.getuid()}"))
+# Port 9 is nobody's: whether an Ollama happens to run on this machine must not change what a test sees.
+os.environ["OLLAMA_BASE_URL"] = "http://127.0.0.1:9"
+
+from chatserver.settings import *  # noqa: F403
+from chatserver.settings import STORAGES
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}

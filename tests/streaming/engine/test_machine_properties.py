@@ -1,0 +1,152 @@
+"""Whatever a model says and however a run ends, its history obeys the protocol."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streaming.engine.machine import End
+from streaming.engine.outcome import Cancelled, Completed, Expired, Failed, IllegalMove, Incomplete, Outcome
+from streaming.protocol.codec import Entry, encode
+from streaming.protocol.errors import UpstreamDropped
+from streaming.protocol.events import Event
+from streaming.protocol.snapshot import fold
+from tests.support.histories import assert_valid
+from tests.support.runs import new_machine, opening_events
+from tests.support.scripts import SCRIPTS, Script, play
+
+STOPS: list[Outcome] = [
+    Failed(UpstreamDropped().as_object()),
+    Cancelled("person", "stop button", True),
+    Incomplete("interrupted"),
+    Expired(),
+]
+TERMINAL_NAMES = {
+    Completed: "thread.run.completed",
+    Incomplete: "thread.run.incomplete",
+    Failed: "thread.run.failed",
+    Cancelled: "thread.run.cancelled",
+    Expired: "thread.run.expired",
+}
+MESSAGE_REASONS = {Failed: "failed", Cancelled: "cancelled", Expired: "expired"}
+
+
+def whole(script: Script) -> list[Event]:
+    """The history of a run that ends by itself."""
+    machine = new_machine()
+    played = play(machine, script)
+    assert isinstance(machine.next, End)
+    return opening_events() + played.events + machine.end(machine.next.outcome, at=played.tick()).events
+
+
+@settings(deadline=None)
+@given(SCRIPTS)
+def test_a_run_left_alone_ends_as_the_model_ended_it(script: Script) -> None:
+    machine = new_machine()
+    played = play(machine, script)
+    assert isinstance(machine.next, End)
+    outcome = machine.next.outcome
+    ending = machine.end(outcome, at=played.tick())
+    history = opening_events() + played.events + ending.events
+    told = assert_valid(history)
+    assert history[-1].name == TERMINAL_NAMES[type(outcome)]
+    assert told.text == played.text
+    assert "".join(told.details[id] for id, step in told.ended_steps.items() if step.step == "reasoning") == (
+        played.thinking
+    )
+    if isinstance(outcome, Incomplete):
+        assert history[-1].reason == history[-2].reason == outcome.reason
+
+
+@settings(deadline=None)
+@given(SCRIPTS, st.integers(1, 30), st.sampled_from(STOPS))
+def test_a_run_stopped_anywhere_closes_what_is_open_and_keeps_what_was_told(
+    script: Script, inputs: int, outcome: Outcome
+) -> None:
+    machine = new_machine()
+    played = play(machine, script, inputs=inputs)
+    ending = machine.end(outcome, at=played.tick())
+    history = opening_events() + played.events + ending.events
+    told = assert_valid(history)
+    assert told.text == played.text
+    assert history[-1].name == TERMINAL_NAMES[type(outcome)]
+    assert ending.status == ending.run.status == history[-1].run.status
+    reason = outcome.reason if isinstance(outcome, Incomplete) else MESSAGE_REASONS[type(outcome)]
+    (end_of_message,) = [event for event in history if event.name == "thread.message.incomplete"]
+    assert end_of_message.reason == reason
+    if isinstance(outcome, Cancelled):
+        assert history[-1].receipt.content_length == len(played.text)
+        assert [event.name for event in history].count("thread.run.cancelling") == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(SCRIPTS)
+def test_a_history_cut_anywhere_is_closed_as_interrupted_once(script: Script) -> None:
+    history = whole(script)
+    for cut in range(3, len(history)):
+        found = history[:cut]
+        ending = new_machine(found).end(Incomplete("interrupted"), at=1_767_300_000.0)
+        assert ending.events[-1].name == "thread.run.incomplete"
+        if any(event.name.startswith("thread.message.") and "comp" in event.name for event in found):
+            assert len(ending.events) == 1  # the answer has its end already
+        else:
+            assert_valid(found + ending.events)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SCRIPTS, SCRIPTS, st.integers(2, 20))
+def test_a_run_taken_up_again_after_its_process_died_has_a_valid_history(
+    script: Script, second: Script, inputs: int
+) -> None:
+    first = new_machine()
+    found = opening_events() + play(first, script, inputs=inputs).events
+    machine = new_machine(found)
+    played = play(machine, second)
+    assert isinstance(machine.next, End)
+    history = found + played.events + machine.end(machine.next.outcome, at=played.tick()).events
+    told = assert_valid(history)
+    assert told.text.endswith(played.text)
+
+
+@settings(deadline=None)
+@given(SCRIPTS)
+def test_nothing_follows_the_end(script: Script) -> None:
+    machine = new_machine()
+    played = play(machine, script, inputs=3)
+    machine.end(Failed(UpstreamDropped().as_object()), at=played.tick())
+    for act in (
+        lambda: machine.begin(at=1, attempt=9),
+        lambda: machine.feed([], at=1),
+        lambda: machine.turn_ended(at=1),
+        lambda: machine.cancelling(by=None, reason=""),
+        lambda: machine.end(Expired(), at=1),
+        lambda: machine.next,
+    ):
+        with pytest.raises(IllegalMove):
+            act()
+
+
+@settings(deadline=None)
+@given(SCRIPTS)
+def test_the_log_s_fold_is_the_state_that_the_machine_stores(script: Script) -> None:
+    machine = new_machine()
+    played = play(machine, script)
+    assert isinstance(machine.next, End)
+    ending = machine.end(machine.next.outcome, at=played.tick())
+    history = opening_events() + played.events + ending.events
+    state = fold(Entry(id, encode(event, id)) for id, event in enumerate(history, start=1))
+    assert state.run == ending.run
+    assert state.answer == ending.message
+    assert state.steps == ending.steps
+    assert state.terminal
+
+
+@settings(max_examples=40, deadline=None)
+@given(SCRIPTS)
+def test_a_snapshot_at_any_point_and_the_events_after_it_are_the_same_state(script: Script) -> None:
+    history = whole(script)
+    entries = [Entry(id, encode(event, id)) for id, event in enumerate(history, start=1)]
+    full = fold(entries)
+    for cut in range(1, len(entries) + 1):
+        before = fold(entries[:cut])
+        resumed = fold([Entry(cut, encode(before.as_snapshot(False, "test"), cut)), *entries[cut:]])
+        assert resumed.as_snapshot(False, "") == full.as_snapshot(False, "")

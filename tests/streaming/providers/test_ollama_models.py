@@ -1,0 +1,89 @@
+import pytest
+
+from streaming.providers.ollama_models import Facts, can_chat, facts_of_show, loaded, model_info, tags
+
+
+def tag(**entry):
+    return tags({"models": [{"name": "m", **entry}]})[0]
+
+
+def test_the_recorded_list_is_read(endpoints):
+    first, _, embedding, cloud = tags(endpoints["GET /api/tags"])
+    assert first.facts == Facts(("completion", "tools", "thinking"), 40960)
+    assert (first.size_bytes, first.parameter_size, first.remote) == (5225388164, "8.2B", False)
+    assert not can_chat(embedding, embedding.facts)
+    assert cloud.remote
+    assert model_info("ollama", cloud, cloud.facts, None).size_bytes is None
+
+
+def test_the_recorded_list_of_an_older_server_leaves_the_facts_open(endpoints):
+    (older,) = tags(endpoints["GET /api/tags (older server)"])
+    assert older.facts == Facts()
+    assert not older.facts.complete
+    assert can_chat(older, older.facts)
+
+
+def test_no_models_are_no_models(endpoints):
+    assert tags(endpoints["GET /api/tags (no models)"]) == []
+
+
+def test_the_recorded_show_is_read(endpoints):
+    assert facts_of_show(endpoints["POST /api/show"]) == Facts(("completion", "tools", "thinking"), 40960)
+
+
+def test_the_recorded_ps_is_read(endpoints):
+    assert loaded(endpoints["GET /api/ps"]) == {"qwen3:8b": 4096}
+
+
+@pytest.mark.parametrize(
+    "body", [None, [], "x", {}, {"models": None}, {"models": {"a": 1}}, {"models": [None, 1, {}, []]}]
+)
+def test_a_body_of_another_shape_has_nothing(body):
+    assert (tags(body), loaded(body), facts_of_show(body)) == ([], {}, Facts())
+
+
+@pytest.mark.parametrize("name", [None, 1, "", "a" * 201, "a\nb", "\x1b[31m"])
+def test_unusable_names_are_left_out(name):
+    assert tags({"models": [{"name": name}, {"name": "good"}]})[0].name == "good"
+
+
+def test_an_endless_list_is_cut():
+    assert len(tags({"models": [{"name": f"m{i}"} for i in range(5000)]})) == 1000
+
+
+def test_values_of_a_wrong_type_count_as_not_said():
+    strange = tag(size="big", details={"parameter_size": 8, "context_length": -1}, capabilities={"a": 1})
+    assert (strange.size_bytes, strange.parameter_size, strange.facts) == (None, None, Facts())
+    assert tag(details=[1], capabilities=["tools", 3]).facts == Facts(("tools",), None)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "family", "chats"),
+    [
+        (["completion", "embedding"], "x", True),
+        (["embedding"], "x", False),
+        (["image"], "x", False),
+        (["vision"], "x", True),
+        ([], "nomic-bert", False),
+        ([], "llama", True),
+    ],
+)
+def test_only_what_is_known_not_to_chat_is_left_out(capabilities, family, chats):
+    one = tag(capabilities=capabilities, details={"family": family})
+    assert can_chat(one, one.facts) == chats
+
+
+@pytest.mark.parametrize(
+    ("trained", "in_memory", "context", "is_loaded"),
+    [
+        (40960, {"m": 4096}, 4096, True),
+        (4096, {"m": 8192}, 4096, True),
+        (None, {"m": 4096}, 4096, True),
+        (4096, {"m": None}, 4096, True),
+        (4096, {}, 4096, False),
+        (4096, None, 4096, None),
+    ],
+)
+def test_the_context_is_the_one_in_force(trained, in_memory, context, is_loaded):
+    info = model_info("o", tag(), Facts((), trained), in_memory)
+    assert (info.context_length, info.loaded) == (context, is_loaded)

@@ -1,0 +1,246 @@
+import asyncio
+import time
+
+import pytest
+
+from streaming.protocol.errors import ModelUnknown, UpstreamUnreachable
+from streaming.providers.base import ModelInfo
+from streaming.providers.demo import DemoProvider
+from streaming.providers.ollama import OllamaProvider
+from streaming.providers.registry import Registry, ServerState
+from streaming.providers.scripted import ScriptedProvider
+from tests.support.standin import StandIn
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Slow(ScriptedProvider):
+    """Takes its time to list, and counts how many ask at once."""
+
+    def __init__(self, seconds: float, **fields) -> None:
+        super().__init__([], **fields)
+        self.seconds = seconds
+
+    async def models(self):
+        self.asked_for_models += 1
+        await asyncio.sleep(self.seconds)
+        return [ModelInfo(provider=self.name, name=name) for name in self.listed]
+
+
+def ollama(*models: str, name: str = "ollama") -> ScriptedProvider:
+    return ScriptedProvider([], name=name, kind="ollama", models=models)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def names(registry: Registry) -> list[str]:
+    return [model.full_name for model in await registry.models()]
+
+
+async def test_all_models_of_all_servers_are_listed_in_order():
+    registry = Registry([ollama("b:1", "a:1"), ollama("c:1", name="other"), DemoProvider()])
+    assert await names(registry) == ["ollama/b:1", "ollama/a:1", "other/c:1", "demo/demo"]
+
+
+async def test_a_server_is_asked_once_while_its_list_is_fresh(clock):
+    server = ollama("a:1")
+    registry = Registry([server], ttl=5, clock=clock)
+    await registry.models()
+    clock.now += 4.9
+    await registry.models()
+    assert server.asked_for_models == 1
+    clock.now += 0.2
+    await registry.models()
+    assert server.asked_for_models == 2
+
+
+async def test_who_asks_at_the_same_time_asks_once():
+    server = Slow(0.05, models=["a"])
+    registry = Registry([server])
+    await asyncio.gather(*(registry.models() for _ in range(20)))
+    assert server.asked_for_models == 1
+
+
+async def test_servers_are_asked_at_the_same_time():
+    registry = Registry([Slow(0.8, name=f"s{number}", models=["a"]) for number in range(5)])
+    begun = time.monotonic()
+    assert len(await registry.models()) == 5
+    assert time.monotonic() - begun < 5 * 0.8
+
+
+async def test_a_server_that_hangs_holds_the_list_up_once_and_not_for_long(clock):
+    hanging = Slow(60, name="hanging", models=["a"])
+    registry = Registry([hanging, ollama("b:1")], deadline=0.1, clock=clock)
+    assert await names(registry) == ["ollama/b:1"]
+    clock.now += 60
+    begun = time.monotonic()
+    assert await names(registry) == ["ollama/b:1"]
+    assert time.monotonic() - begun < 2
+    assert hanging.asked_for_models == 1
+    state = (await registry.servers())[0]
+    assert (state.ok, state.message) == (False, "The model server hanging takes too long to list its models.")
+
+
+async def test_a_dead_server_comes_back_by_a_refresh_and_no_other_way(clock):
+    server = ollama("a:1")
+    server.models_error = UpstreamUnreachable("Start it.")
+    registry = Registry([server], clock=clock)
+    assert await names(registry) == []
+    server.models_error = None
+    clock.now += 100
+    assert await names(registry) == []
+    await registry.refresh()
+    assert await names(registry) == ["ollama/a:1"]
+
+
+async def test_a_server_that_dies_is_no_longer_listed():
+    server = ollama("a:1")
+    registry = Registry([server])
+    await registry.models()
+    server.models_error = UpstreamUnreachable("Start it.")
+    await registry.refresh()
+    assert await names(registry) == []
+    assert await registry.servers() == [ServerState(name="ollama", kind="ollama", ok=False, message="Start it.")]
+
+
+async def test_a_surprise_at_one_server_leaves_the_others_alone():
+    class Broken(ScriptedProvider):
+        async def models(self):
+            raise KeyError("secret")
+
+    registry = Registry([Broken([], name="broken"), ollama("a:1")])
+    assert await names(registry) == ["ollama/a:1"]
+    assert "secret" not in (await registry.servers())[0].message
+
+
+async def test_a_server_that_answers_says_nothing():
+    assert await Registry([DemoProvider()]).servers() == [ServerState(name="demo", kind="demo", ok=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("ollama/qwen3:8b", "ollama/qwen3:8b"),
+        ("qwen3:8b", "ollama/qwen3:8b"),
+        ("ollama/llama3.2", "ollama/llama3.2:latest"),
+        ("llama3.2", "ollama/llama3.2:latest"),
+        (" llama3.2:latest ", "ollama/llama3.2:latest"),
+        ("hf.co/some/model:q4", "ollama/hf.co/some/model:q4"),
+        ("ollama/hf.co/some/model:q4", "ollama/hf.co/some/model:q4"),
+        ("demo/demo", "demo/demo"),
+        ("demo", "demo/demo"),
+        ("other/both:1", "other/both:1"),
+        ("ollama/bench-200@50", "ollama/bench-200@50"),
+        ("ollama/qwen3", "ollama/qwen3"),
+    ],
+)
+async def test_a_name_leads_to_its_model(name, full):
+    here = ollama("qwen3:8b", "llama3.2:latest", "hf.co/some/model:q4", "both:1")
+    registry = Registry([here, ollama("both:1", name="other"), DemoProvider()])
+    provider, model = await registry.resolve(name)
+    assert (model.full_name, provider.name) == (full, full.partition("/")[0])
+
+
+@pytest.mark.parametrize(
+    "name", ["", "nope", "both:1", "demo/nope", "ollama/", "ollama/a\nb", "x" * 1000, "nowhere/qwen3:8b"]
+)
+async def test_a_name_that_leads_nowhere_is_told(name):
+    registry = Registry([ollama("qwen3:8b", "both:1"), ollama("both:1", name="other"), DemoProvider()])
+    with pytest.raises(ModelUnknown):
+        await registry.resolve(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("qwen3:8", ["ollama/qwen3:8b"]),
+        ("both:1", ["ollama/both:1", "other/both:1"]),
+        ("olama/qwen3:8b", ["ollama/qwen3:8b"]),
+    ],
+)
+async def test_an_unknown_name_comes_with_the_nearest_ones(name, nearest):
+    registry = Registry([ollama("qwen3:8b", "both:1"), ollama("both:1", name="other"), DemoProvider()])
+    with pytest.raises(ModelUnknown) as caught:
+        await registry.resolve(name)
+    assert caught.value.details["model"] == name
+    assert caught.value.details["nearest"][: len(nearest)] == nearest
+
+
+async def test_a_known_name_asks_nobody(clock):
+    server = ollama("a:1")
+    registry = Registry([server], clock=clock)
+    await registry.models()
+    clock.now += 1000
+    await registry.resolve("a:1")
+    assert server.asked_for_models == 1
+
+
+async def test_a_name_nobody_listed_is_looked_for_again_when_the_list_is_old(clock):
+    server = ollama("a:1")
+    registry = Registry([server], clock=clock)
+    await registry.models()
+    server.listed.append("new:1")
+    clock.now += 10
+    assert (await registry.resolve("new:1"))[1].capabilities
+
+
+@pytest.mark.parametrize("name", ["ollama/a:1", "a:1", "ollama/never-seen"])
+async def test_a_server_that_is_down_is_still_found_so_that_the_run_can_say_so(name):
+    server = ollama("a:1")
+    registry = Registry([server, DemoProvider()])
+    await registry.models()
+    server.models_error = UpstreamUnreachable()
+    await registry.refresh()
+    assert (await registry.resolve(name))[0] is server
+
+
+async def test_the_default_is_the_preferred_one():
+    registry = Registry([ollama("a:1", "b:1"), DemoProvider()])
+    assert (await registry.default("b:1")).full_name == "ollama/b:1"
+
+
+@pytest.mark.parametrize("preferred", ["", "nope"])
+async def test_the_default_is_else_the_first_real_one(preferred):
+    registry = Registry([DemoProvider(), ollama("a:1", "b:1")])
+    assert (await registry.default(preferred)).full_name == "ollama/a:1"
+
+
+async def test_the_default_is_the_demonstration_where_nothing_else_is():
+    server = ollama("a:1")
+    server.models_error = UpstreamUnreachable()
+    assert (await Registry([server, DemoProvider()]).default()).full_name == "demo/demo"
+
+
+async def test_without_any_model_there_is_no_default():
+    with pytest.raises(ModelUnknown):
+        await Registry([]).default()
+
+
+async def test_closing_closes_the_servers():
+    servers = [ollama("a:1"), ollama("b:1", name="other")]
+    await Registry(servers).close()
+    assert all(server.closed for server in servers)
+
+
+async def test_a_server_that_appears_is_listed_after_a_refresh_and_gone_when_it_stops():
+    with StandIn() as standin:
+        standin.stop()
+        provider = OllamaProvider(base_url=standin.base_url)
+        registry = Registry([provider, DemoProvider()])
+        assert await names(registry) == ["demo/demo"]
+        assert "ollama serve" in (await registry.servers())[0].message
+        standin.start()
+        await registry.refresh()
+        assert (await names(registry))[0] == "ollama/qwen3:8b"
+        standin.stop()
+        await registry.refresh()
+        assert await names(registry) == ["demo/demo"]
+        await registry.close()

@@ -1,0 +1,148 @@
+"""An engine at work in the test's own loop, with a scripted model and a reader that writes everything down."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+
+from chatserver.accounts.models import SCOPES, User
+from chatserver.accounts.principal import Principal
+from conversations.models import Message, Run, RunEvent, RunLease, Step
+from conversations.services.run_cancel import cancel_run
+from conversations.services.run_open import Choice, Opened, open_run
+from streaming.protocol.codec import Entry, decode
+from streaming.protocol.commands import Send
+from streaming.protocol.events import Event
+from streaming.protocol.lifecycle import TERMINAL, RunStatus
+from streaming.protocol.snapshot import fold
+from streaming.providers.scripted import ScriptedProvider, Turn
+from streaming.transports.follow import follow, is_terminal
+from streaming.wiring import Engine
+
+PATIENCE = 10.0
+
+
+def principal_of(user: User) -> Principal:
+    return Principal(user.pk, user.username, user.is_staff, frozenset(SCOPES), "session", session_key="s")
+
+
+@dataclass
+class Seen:
+    """What one reader saw, in order."""
+
+    entries: list[Entry] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+    @property
+    def events(self) -> list[Event]:
+        events = [decode(entry.text)[1] for entry in self.entries]
+        assert None not in events
+        return [event for event in events if event is not None]
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name for event in self.events]
+
+    @property
+    def text(self) -> str:
+        return "".join(event.content for event in self.events if event.name == "thread.message.delta")  # type: ignore[attr-defined]
+
+
+@dataclass
+class EngineBench:
+    engine: Engine
+    provider: ScriptedProvider
+    user: User
+
+    async def send(self, content: str = "hello", *, thread_id: UUID | None = None) -> Run:
+        opened: Opened = await sync_to_async(open_run)(
+            principal=principal_of(self.user),
+            thread_id=thread_id,
+            command=Send(content=content),
+            choose=lambda: Choice(provider="scripted", model="model"),
+        )
+        return opened.run
+
+    async def watch(self, run: Run, *, after: int = 0) -> Seen:
+        """Read until the terminal event."""
+        seen = Seen()
+        async with asyncio.timeout(PATIENCE):
+            async for news in follow(tailer=self.engine.tailer, run_id=run.pk, after=after, heartbeat=1.0):
+                seen.entries += news.entries
+                seen.hints += news.hints
+        assert is_terminal(seen.entries[-1])
+        return seen
+
+    async def until(self, run: Run, name: str) -> None:
+        """Return once an event of this name is in the log."""
+        async with asyncio.timeout(PATIENCE):
+            async for news in follow(tailer=self.engine.tailer, run_id=run.pk, after=0, heartbeat=1.0):
+                if any(f'"event":"{name}"' in entry.text for entry in news.entries):
+                    return
+
+    async def cancel(self, run: Run) -> Run:
+        return await sync_to_async(cancel_run)(run=run, by="user", reason="requested")
+
+    async def stored(self, run: Run) -> "Stored":
+        return await sync_to_async(Stored.of)(run.pk)
+
+
+@dataclass
+class Stored:
+    """A run as its rows and its log have it."""
+
+    run: Run
+    question: Message
+    answer: Message
+    steps: list[Step]
+    entries: list[Entry]
+    lease: RunLease
+
+    @classmethod
+    def of(cls, run_id: UUID) -> "Stored":
+        run = Run.objects.select_related("question", "answer").get(pk=run_id)
+        assert run.question is not None
+        assert run.answer is not None
+        rows = RunEvent.objects.filter(run_id=run_id).order_by("seq").values_list("seq", "text")
+        return cls(
+            run=run,
+            question=run.question,
+            answer=run.answer,
+            steps=list(Step.objects.filter(run_id=run_id).order_by("index")),
+            entries=[Entry(seq, text) for seq, text in rows],
+            lease=RunLease.objects.get(pk=run_id),
+        )
+
+    def agree(self) -> None:
+        """Rows and log tell one story, it has one end, and nobody holds the run any more."""
+        state = fold(self.entries)
+        assert [entry.id for entry in self.entries] == list(range(1, len(self.entries) + 1))
+        assert [is_terminal(entry) for entry in self.entries].count(True) == 1
+        assert state.terminal
+        assert RunStatus(self.run.status) in TERMINAL
+        assert state.run is not None
+        assert state.run.status == self.run.status
+        assert state.answer is not None
+        assert (state.answer.content, state.answer.status) == (self.answer.content, self.answer.status)
+        assert state.answer.thinking == self.answer.thinking
+        assert [step.id for step in state.steps] == [str(step.id) for step in self.steps]
+        assert [step.status for step in state.steps] == [step.status for step in self.steps]
+        assert self.run.head == self.lease.head == len(self.entries)
+        assert self.lease.holder == ""
+
+
+@asynccontextmanager
+async def running(user: User, turns: Sequence[Turn]) -> AsyncIterator[EngineBench]:
+    """An engine whose one model plays ``turns``."""
+    provider = ScriptedProvider(turns)
+    engine = Engine(providers=[provider])
+    await engine.start()
+    try:
+        yield EngineBench(engine, provider, user)
+    finally:
+        for gate in [beat for turn in turns for beat in turn if isinstance(beat, asyncio.Event)]:
+            gate.set()
+        await engine.stop()

@@ -1,0 +1,131 @@
+"""Fixtures for tests that start processes. A conftest takes them all: ``from tests.support.processes import *``."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.client import Client
+from tests.support.people import People, settle
+from tests.support.server import ChatServer
+from tests.support.standin import StandIn
+
+__all__ = [
+    "_maker",
+    "ada",
+    "bob",
+    "daphne_server",
+    "made",
+    "make_server",
+    "people",
+    "pytest_runtest_makereport",
+    "server",
+    "standin",
+    "uvicorn_server",
+]
+
+# Short, so that tests need not wait; long enough for a busy machine.
+QUICK: dict[str, Any] = {
+    "HEARTBEAT": 0.5,
+    "RETRY_DELAY": 0.1,
+    "UPSTREAM_CONNECT": 2,
+    "UPSTREAM_FIRST_BYTE": 60,
+    "UPSTREAM_IDLE": 60,
+    "DRAIN_GRACE": 2,
+    "MAX_STREAMS": 100,
+}
+# Tools are offered to models only that are known to call them.
+TOOL_CALLERS = ("parallel-tools", "unknown-tool", "bad-arguments", "loop-tools", "repeat-tools")
+Made = tuple[Path, People]
+MakeServer = Callable[..., ChatServer]
+
+
+class _Maker:
+    def __init__(self, make: MakeServer) -> None:
+        self._make = make
+        self.made: list[ChatServer] = []
+
+    def __call__(self, **options: Any) -> ChatServer:
+        self.made.append(self._make(**options))
+        return self.made[-1]
+
+
+@pytest.fixture(scope="session")
+def standin() -> Iterator[StandIn]:
+    with StandIn("--listed", *TOOL_CALLERS) as standin:
+        yield standin
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A migrated data directory with people in it, to be copied."""
+    directory = tmp_path_factory.mktemp("made") / "data"
+    return directory, settle(directory)
+
+
+@pytest.fixture(scope="session")
+def people(made: Made) -> People:
+    return made[1]
+
+
+@pytest.fixture(scope="session")
+def _maker(made: Made, standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ChatServer]:
+    def make(**options: Any) -> ChatServer:
+        data_dir = tmp_path_factory.mktemp("server") / "data"
+        shutil.copytree(made[0], data_dir)
+        return ChatServer(data_dir, **{"OLLAMA_BASE_URL": standin.base_url, **QUICK, **options})
+
+    return make
+
+
+@pytest.fixture
+def make_server(_maker: MakeServer) -> Iterator[MakeServer]:
+    """``make_server(kind=…, HEARTBEAT=…)``: a server of the test's own, not yet started; killed at its end."""
+    maker = _Maker(_maker)
+    yield maker
+    for server in maker.made:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def uvicorn_server(_maker: MakeServer) -> Iterator[ChatServer]:
+    """One for all tests that leave it as it was."""
+    with _maker() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def daphne_server(_maker: MakeServer) -> Iterator[ChatServer]:
+    with _maker(kind="daphne") as server:
+        yield server
+
+
+@pytest.fixture
+def server(uvicorn_server: ChatServer) -> ChatServer:
+    return uvicorn_server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of a server's log beside the failure of a test that used it."""
+    report = yield
+    for name, value in getattr(item, "funcargs", {}).items() if report.failed else ():
+        for server in value.made if isinstance(value, _Maker) else [value]:
+            if isinstance(server, ChatServer):
+                report.sections.append((f"log of {name} ({server.kind})", server.log[-6000:]))
+    return report
+
+
+@pytest_asyncio.fixture
+async def ada(server: ChatServer, people: People) -> AsyncIterator[Client]:
+    async with Client(server.url, people["ada"].token) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def bob(server: ChatServer, people: People) -> AsyncIterator[Client]:
+    async with Client(server.url, people["bob"].token) as client:
+        yield client

@@ -1,0 +1,191 @@
+"""The product as a process of its own, on any of its servers, with a data directory of its own."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from tests.support.environment import ROOT, free_port, product_environment
+
+Kind = Literal["uvicorn", "daphne", "runserver"]
+_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class ChatServer:
+    """A server on ``data_dir``, which is migrated already; always at the same port, also when started again.
+
+    ``settings`` are variables of the environment. ``with ChatServer(…) as server`` starts it and at the end kills it;
+    its log is part of the message of every failure of its own.
+    """
+
+    def __init__(self, data_dir: Path, *, kind: Kind = "uvicorn", **settings: object) -> None:
+        self.data_dir = data_dir
+        self.kind = kind
+        self.settings = settings
+        self.port = free_port()
+        self.log_file = data_dir.parent / f"{data_dir.name}-{kind}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        return self.url
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def start(self, *, within: float = 30.0) -> Self:
+        """Returns when it is ready."""
+        self.launch()
+        deadline = time.monotonic() + within
+        while not self.is_ready():
+            assert self._process is not None
+            assert self._process.poll() is None, f"the server ended by itself:\n{self.log}"
+            assert time.monotonic() < deadline, f"the server was not ready in {within} s:\n{self.log}"
+            time.sleep(0.03)
+        return self
+
+    def launch(self) -> None:
+        """Begin to start, and come back at once."""
+        assert self._process is None
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                cwd=ROOT,
+                env=product_environment(self.data_dir, **self.settings),
+                stdout=log,
+                stderr=log,
+            )
+
+    def is_ready(self) -> bool:
+        try:
+            with _NO_PROXY.open(f"{self.url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def terminate(self, number: int = signal.SIGTERM) -> None:
+        """Ask it to end; ``wait`` tells how that went."""
+        os.kill(self.pid, number)
+
+    def wait(self, *, within: float) -> int:
+        """Its exit code."""
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout=within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the server did not end in {within} s:\n{self.log}") from None
+        self._process = None
+        return code
+
+    def restart(self) -> Self:
+        self.kill()
+        return self.start()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        if error is not None:
+            error.add_note(f"The server's log:\n{self.log[-6000:]}")
+
+    # --- what it costs ---------------------------------------------------------------------------------------------
+
+    def open_files(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def threads(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    # --- what it has stored ----------------------------------------------------------------------------------------
+
+    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """What its database has, read only, whether it runs or not."""
+        database = sqlite3.connect(f"file:{self.data_dir / 'chat.sqlite3'}?mode=ro", uri=True, timeout=10)
+        database.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in database.execute(sql, values)]
+        finally:
+            database.close()
+
+    def spoil(self, sql: str, *values: Any) -> int:
+        """Change its database behind its back; returns how many rows."""
+        database = sqlite3.connect(self.data_dir / "chat.sqlite3", timeout=10)
+        try:
+            with database:
+                return database.execute(sql, values).rowcount
+        finally:
+            database.close()
+
+    def run_row(self, run_id: str) -> dict[str, Any]:
+        return self.rows("SELECT * FROM conversations_run WHERE id = ?", key(run_id))[0]
+
+    def logged(self, run_id: str) -> list[str]:
+        """The texts of the run's log, in order; they are numbered 1 to n, or this fails."""
+        sql = "SELECT seq, text FROM conversations_runevent WHERE run_id = ? ORDER BY seq"
+        found = self.rows(sql, key(run_id))
+        assert [row["seq"] for row in found] == list(range(1, len(found) + 1))
+        return [row["text"] for row in found]
+
+    def message_row(self, message_id: str) -> dict[str, Any]:
+        return self.rows("SELECT * FROM conversations_message WHERE id = ?", key(message_id))[0]
+
+    def active_runs(self) -> int:
+        sql = "SELECT count(*) AS n FROM conversations_run WHERE finished_at IS NULL"
+        return int(self.rows(sql)[0]["n"])
+
+    def setup_link(self) -> str | None:
+        found = re.search(r"http://\S+/accounts/setup/\?code=\S+", self.log)
+        return found[0] if found else None
+
+    def _command(self) -> list[str]:
+        address = ["127.0.0.1", str(self.port)]
+        match self.kind:
+            case "uvicorn":
+                return [sys.executable, "manage.py", "serve", "--host", address[0], "--port", address[1]]
+            case "daphne":
+                return [
+                    sys.executable,
+                    "-m",
+                    "daphne",
+                    "-b",
+                    address[0],
+                    "-p",
+                    address[1],
+                    "chatserver.asgi:application",
+                ]
+            case "runserver":
+                return [sys.executable, "manage.py", "runserver", "--noreload", ":".join(address)]
+
+
+def key(identifier: str) -> str:
+    """An id as SQLite keeps it."""
+    return UUID(identifier).hex

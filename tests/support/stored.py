@@ -1,0 +1,180 @@
+"""Threads and runs in the database, made by the verbs that make them in production."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from chatserver.accounts.models import SCOPES, Scope, User
+from chatserver.accounts.principal import Principal
+from chatserver.ids import new_id
+from conversations import wire
+from conversations.models import Run, Thread
+from conversations.services.idempotency import Key
+from conversations.services.run_close import close_run
+from conversations.services.run_lease import Claim, claim_run
+from conversations.services.run_open import Choice, Opened, open_run
+from conversations.services.threads import create_thread
+from streaming.eventlog.commit import RunBatch, commit
+from streaming.protocol import events as e
+from streaming.protocol import objects
+from streaming.protocol.codec import Entry, encode
+from streaming.protocol.commands import NewThread, Send
+from streaming.protocol.errors import UpstreamStalled
+from streaming.protocol.lifecycle import RunStatus, StepStatus
+
+START = "2026-01-01T00:00:01.000Z"
+END = "2026-01-01T00:00:03.000Z"
+
+
+def principal_for(user: User, scopes: Sequence[Scope] = SCOPES) -> Principal:
+    return Principal(user.pk, user.username, user.is_staff, frozenset(scopes), "token")
+
+
+def choose() -> Choice:
+    return Choice(provider="demo", model="demo")
+
+
+def thread_of(user: User, **fields: Any) -> Thread:
+    return create_thread(owner_id=user.pk, command=NewThread(**fields))[0]
+
+
+def ask(
+    user: User, content: str | None = "Why?", *, thread: Thread | None = None, key: str | None = None, **fields: Any
+) -> Opened:
+    """Open a run as ``user``; in a new thread, if none is given. The key's body is the content."""
+    return open_run(
+        principal=principal_for(user),
+        thread_id=None if thread is None else thread.pk,
+        command=Send(content=content, **fields),
+        choose=choose,
+        key=None if key is None else Key(user_id=user.pk, key=key, body_hash=str(content)),
+    )
+
+
+def claim(run: Run) -> Claim:
+    claimed = claim_run(run_id=run.pk, holder="test", expiry=10)
+    assert claimed is not None
+    return claimed
+
+
+def answer(
+    run: Run,
+    content: str = "Because.",
+    *,
+    thinking: str = "",
+    tool: dict[str, Any] | None = None,
+    status: RunStatus = RunStatus.COMPLETED,
+) -> Run:
+    """Work on a queued run and end it, with its events in the log as a worker would leave them."""
+    held = claim(run)
+    run.refresh_from_db()
+    steps = _steps(thinking, tool)
+    said = [
+        *_told(run, held, steps, content),
+        *(e.MessageDelta(run_id=str(run.pk), content=piece) for piece in _halves(content)),
+    ]
+    entries = [Entry(number, encode(event, number)) for number, event in enumerate(said, start=held.head + 1)]
+    assert commit([RunBatch(run.pk, held.number, entries)], perhaps_written=False) == []
+    close(run, held, head=entries[-1].id, content=content, thinking=thinking, steps=steps, status=status)
+    run.refresh_from_db()
+    return run
+
+
+def close(
+    run: Run,
+    held: Claim,
+    *,
+    head: int,
+    content: str = "",
+    thinking: str = "",
+    steps: Sequence[objects.Step] = (),
+    status: RunStatus = RunStatus.COMPLETED,
+) -> list[Entry]:
+    """The closing of a claimed run, as its worker would do it."""
+    common = {"run_id": str(run.pk), "thread_id": str(run.thread_id)}
+    error = UpstreamStalled(log_id="abc").as_object() if status is RunStatus.FAILED else None
+    ended = replace(
+        wire.run_object(run),
+        status=status.value,
+        started_at=START,
+        first_token_at=START,
+        finished_at=END,
+        error=error,
+        finish_reason="stop",
+        usage=objects.Usage(prompt_tokens=7, completion_tokens=11),
+        timing=objects.Timing(queue_ms=5, first_token_ms=120, duration_ms=2000, tokens_per_second=5.5, chunks=2),
+    )
+    assert run.answer is not None
+    completed = status is RunStatus.COMPLETED
+    message = replace(
+        wire.message_object(run.answer),
+        content=content,
+        thinking=thinking,
+        status="completed" if completed else "incomplete",
+        finished_at=END,
+    )
+    closing: list[e.Event] = [_message_end(common, message, status), *_run_end(common, ended, status)]
+    return close_run(claim=held, head=head, status=status, run=ended, message=message, steps=steps, events=closing)
+
+
+def _message_end(common: dict[str, str], message: objects.Message, status: RunStatus) -> e.Event:
+    if status is RunStatus.COMPLETED:
+        return e.MessageCompleted(**common, message=message)
+    return e.MessageIncomplete(**common, message=message, reason=status.value)
+
+
+def _run_end(common: dict[str, str], run: objects.Run, status: RunStatus) -> list[e.Event]:
+    match status:
+        case RunStatus.COMPLETED:
+            return [
+                e.RunCompleted(
+                    **common,
+                    run=run,
+                    usage=run.usage,
+                    timing=run.timing,
+                    finish_reason="stop",
+                    message_id=str(run.assistant_message_id),
+                )
+            ]
+        case RunStatus.CANCELLED:
+            receipt = e.Receipt(upstream_closed=True, content_length=0)
+            return [e.RunCancelled(**common, run=run, receipt=receipt)]
+        case RunStatus.FAILED:
+            fault = UpstreamStalled(log_id="abc").as_object()
+            told = e.ErrorEvent(**common, code=fault.code, message=fault.message, retryable=True, log_id="abc")
+            return [told, e.RunFailed(**common, run=run, error=fault)]
+        case _:
+            return [e.RunIncomplete(**common, run=run, reason="interrupted")]
+
+
+def _told(run: Run, held: Claim, steps: Sequence[objects.Step], content: str) -> list[e.Event]:
+    common = {"run_id": str(run.pk), "thread_id": str(run.thread_id)}
+    told: list[e.Event] = [e.RunInProgress(**common, attempt=1, run=wire.run_object(run))]
+    for step in steps:
+        begun = replace(step, status="in_progress", details=None, output=None, finished_at=None, duration_ms=None)
+        told.append(e.StepCreated(**common, step=begun))
+        for piece in _halves(step.details or ""):
+            told.append(e.StepInProgress(run_id=str(run.pk), step_id=step.id, step=step.step, details=piece))
+        told.append(e.StepCompleted(**common, step=step))
+    return told
+
+
+def _steps(thinking: str, tool: dict[str, Any] | None) -> list[objects.Step]:
+    common = {"status": StepStatus.COMPLETED.value, "started_at": START, "finished_at": END, "duration_ms": 1500}
+    steps = []
+    if thinking:
+        steps.append(objects.Step(id=str(new_id()), index=0, step="reasoning", details=thinking, **common))
+    if tool is not None:
+        index = len(steps)
+        steps.append(
+            objects.Step(
+                id=str(new_id()), index=index, step="tool_calls", title=f"Using {tool['name']}", **tool, **common
+            )
+        )
+    return steps
+
+
+def _halves(text: str) -> list[str]:
+    middle = len(text) // 2
+    return [piece for piece in (text[:middle], text[middle:]) if piece]
