@@ -53,7 +53,9 @@ def writing(*, patience: float = 20.0) -> Iterator[None]:
         if connection.in_atomic_block:  # a verb in a verb
             held.enter_context(_sqlite_writer)
             held.enter_context(transaction.atomic())
-        elif _for_request.get():
+            yield
+            return
+        if _for_request.get():
             with _line.waiting() as turn:
                 _hold(held, taken=turn.take(_sqlite_writer))
                 with _busy_timeout(turn.left()):
@@ -61,7 +63,7 @@ def writing(*, patience: float = 20.0) -> Iterator[None]:
         else:
             _hold(held, taken=_sqlite_writer.acquire(timeout=patience))
             held.enter_context(transaction.atomic())
-        _line.moved()
+        _line.began()
         yield
 
 
@@ -69,6 +71,7 @@ def _hold(held: ExitStack, *, taken: bool) -> None:
     if not taken:
         raise OperationalError("database is locked")
     held.callback(_sqlite_writer.release)
+    held.callback(_line.ended)
 
 
 @contextmanager

@@ -100,6 +100,18 @@ def test_a_long_burst_is_no_reason_to_leave_as_long_as_somebody_writes(
     assert [outcome for outcome, _ in outcomes] == [True] * 6
 
 
+def test_one_slow_write_of_this_process_is_no_reason_to_leave(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_line", Line(places=1, patience=20, grace=0.1))
+
+    def slow() -> bool:
+        with writing():
+            time.sleep(0.8)
+        return True
+
+    outcomes = together([partial(for_a_request, slow) for _ in range(4)])
+    assert [outcome for outcome, _ in outcomes] == [True] * 4
+
+
 def test_what_is_not_a_requests_has_the_patience_it_names(user: Any) -> None:
     def hold() -> None:
         with writing():
