@@ -108,7 +108,12 @@ def test_feed_numbers_are_without_gap_or_repeat_and_in_the_order_of_the_commits(
 def test_the_feeds_of_two_people_do_not_share_numbers(user: Any, other_user: Any) -> None:
     together([partial(thread_of, person) for person in (user, other_user) * 4])
     for person in (user, other_user):
-        assert list(FeedEvent.objects.filter(user=person).values_list("number", flat=True)) == [1, 2, 3, 4]
+        assert list(FeedEvent.objects.filter(user=person).order_by("number").values_list("number", flat=True)) == [
+            1,
+            2,
+            3,
+            4,
+        ]
 
 
 def test_a_thread_that_two_delete_is_deleted_once(user: Any) -> None:
