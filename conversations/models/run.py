@@ -38,6 +38,8 @@ class Run(models.Model):
     error_code = models.CharField(max_length=60, blank=True, default="")
     usage = models.JSONField(null=True, blank=True)
     timing = models.JSONField(null=True, blank=True)
+    # What it took until it was parked (streaming/engine/measure.py), for whoever goes on with it.
+    so_far = models.JSONField(null=True, blank=True)
     # The number of its last event, written with the terminal status; the live head stands on the lease.
     head = models.PositiveBigIntegerField(default=0)
     # Texts of events that belong to a change of state, where the log is not the database.

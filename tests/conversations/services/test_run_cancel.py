@@ -4,7 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from conversations.models import FeedEvent, Message, RunEvent, RunLease
+from conversations import wire
+from conversations.models import FeedEvent, Message, RunEvent, RunLease, Step
 from conversations.ports import RowEventStore, ports
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import cancel_wishes, claim_run
@@ -23,6 +24,22 @@ def test_a_queued_run_ends_at_once_with_its_events(user: Any) -> None:
     assert told[-1]["data"]["receipt"] == {"upstream_closed": True, "content_length": 0}
     assert (run.head, RunLease.objects.get(run=run).head) == (5, 5)
     assert Message.objects.get(pk=run.answer_id).status == "incomplete"
+
+
+def test_steps_that_wait_are_closed_before_the_answer(user: Any) -> None:
+    run = ask(user).run
+    step = Step.objects.create(run=run, index=0, kind="tool_calls", status="in_progress", name="clock")
+    run = cancel_run(run=run, by="user", reason="requested")
+    told = [json.loads(row.text) for row in RunEvent.objects.filter(run=run).order_by("seq")][3:]
+    assert [event["event"].removeprefix("thread.") for event in told] == [
+        "run.step.cancelled",
+        "message.incomplete",
+        "run.cancelled",
+    ]
+    step.refresh_from_db()
+    assert (step.status, step.error["code"]) == ("cancelled", "not_run")
+    assert told[0]["data"]["step"] == wire.plain(wire.step_object(step))
+    assert (run.head, RunLease.objects.get(run=run).head) == (6, 6)
 
 
 def test_whoever_is_about_to_work_on_it_is_fenced_out(user: Any) -> None:

@@ -1,0 +1,96 @@
+"""The end of a run that nobody holds: it never began, or it is parked. Written by whoever ends it, not by a worker."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from conversations import wire
+from conversations.models import Message, Run, RunLease, Step, Thread
+from conversations.ports import ports
+from conversations.services import feed
+from streaming.protocol import objects
+from streaming.protocol.approvals import NEVER_ALLOWED
+from streaming.protocol.codec import Entry, encode
+from streaming.protocol.events import Event, MessageIncomplete, Receipt, RunCancelled, RunExpired, StepCancelled
+from streaming.protocol.lifecycle import MessageStatus, RunStatus, StepStatus, sources_of
+
+UnheldEnd = Literal[RunStatus.CANCELLED, RunStatus.EXPIRED]
+
+
+def end_unheld(*, run_id: UUID, becomes: UnheldEnd, among: Sequence[RunStatus], changes: dict[str, Any]) -> bool:
+    """End the run if its status is one of ``among``; False where it is not. ``changes`` are other columns of its row.
+
+    Steps, answer, status and the events that tell it in one transaction, the caller's. Raising the lease's number
+    fences out whoever is about to claim it.
+    """
+    assert sources_of(becomes) >= set(among)
+    now = timezone.now()
+    if not Run.objects.filter(pk=run_id, status__in=among).update(status=becomes, finished_at=now, **changes):
+        return False
+    run = Run.objects.get(pk=run_id)
+    _keep_what_it_took(run)
+    events = [*_closed_steps(run, now), _closed_answer(run), _terminal(run)]
+    RunLease.objects.filter(pk=run.pk).update(
+        number=F("number") + 1, holder="", expires_at=None, head=F("head") + len(events)
+    )
+    run.head = RunLease.objects.values_list("head", flat=True).get(pk=run.pk)
+    entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, run.head - len(events) + 1)]
+    run.save(update_fields=["head", "usage", "timing", "first_token_at"])
+    Thread.objects.filter(pk=run.thread_id).update(updated_at=now)
+    ports.event_store.write_closing(run, entries)
+    told = {"thread_id": str(run.thread_id), "run": wire.plain(wire.run_object(run))}
+    feed.record(run.owner_id, events[-1].name, told)
+    transaction.on_commit(lambda: ports.bell(run.pk, entries))
+    return True
+
+
+def _keep_what_it_took(run: Run) -> None:
+    """What the model server had counted before the run was parked is not lost with it."""
+    before = run.so_far
+    if before is None:
+        return
+    assert run.finished_at is not None
+    took = round((run.finished_at - run.created_at).total_seconds() * 1000)
+    run.usage = before["usage"]
+    run.timing = {**before["timing"], "duration_ms": max(0, took)}
+    run.first_token_at = wire.moment(before["first_token_at"])
+
+
+def _closed_steps(run: Run, now: datetime) -> list[Event]:
+    events: list[Event] = []
+    for row in Step.objects.filter(run=run, status=StepStatus.IN_PROGRESS).order_by("index"):
+        row.status = StepStatus.CANCELLED
+        row.error = wire.plain(NEVER_ALLOWED)
+        row.finished_at = now
+        began = row.started_at or now
+        row.duration_ms = max(0, round((now - began).total_seconds() * 1000))
+        row.save(update_fields=["status", "error", "finished_at", "duration_ms"])
+        events.append(StepCancelled(**_common(run), step=wire.step_object(row)))
+    return events
+
+
+def _closed_answer(run: Run) -> Event:
+    assert run.answer is not None
+    answer = run.answer
+    answer.status = MessageStatus.INCOMPLETE
+    answer.finished_at = run.finished_at
+    Message.objects.filter(pk=answer.pk).update(status=answer.status, finished_at=answer.finished_at)
+    return MessageIncomplete(**_common(run), message=wire.message_object(answer), reason=run.status)
+
+
+def _terminal(run: Run) -> RunCancelled | RunExpired:
+    told: objects.Run = wire.run_object(run)
+    if run.status == RunStatus.EXPIRED:
+        return RunExpired(**_common(run), run=told)
+    assert run.answer is not None
+    receipt = Receipt(upstream_closed=True, content_length=len(run.answer.content))
+    return RunCancelled(**_common(run), run=told, receipt=receipt)
+
+
+def _common(run: Run) -> dict[str, str]:
+    return {"run_id": str(run.pk), "thread_id": str(run.thread_id)}
