@@ -11,9 +11,11 @@ from conversations.database import verb
 from conversations.models import Message, Run, RunLease, Step, Thread
 from conversations.ports import ports
 from conversations.services import feed
+from conversations.services.locks import lock_thread_of
 from conversations.services.run_lease import Claim
 from streaming.protocol import objects
 from streaming.protocol.codec import Entry, encode
+from streaming.protocol.errors import NotFound
 from streaming.protocol.events import Event
 from streaming.protocol.lifecycle import RunStatus, sources_of
 
@@ -43,6 +45,10 @@ def close_run(
     Raises LeaseLost or EndRefused, and then nothing was written.
     """
     entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=head + 1)]
+    try:
+        lock_thread_of(claim.run_id)
+    except NotFound:
+        raise LeaseLost(f"run {claim.run_id} is gone") from None
     held = RunLease.objects.filter(pk=claim.run_id, number=claim.number, head=head)
     if not held.update(head=head + len(entries), holder="", expires_at=None):
         raise LeaseLost(f"run {claim.run_id}: lease {claim.number} at {head} is not ours")

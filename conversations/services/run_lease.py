@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from conversations.database import verb
 from conversations.models import Run, RunLease
+from conversations.services.locks import lock_thread_of
+from streaming.protocol.errors import NotFound
 from streaming.protocol.lifecycle import RunStatus
 
 HELD = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
@@ -38,7 +40,11 @@ def queued_run_ids(*, most: int) -> list[UUID]:
 
 @verb
 def claim_run(*, run_id: UUID, holder: str, expiry: float) -> Claim | None:
-    """Take a queued run; None where somebody else was faster, or it was cancelled."""
+    """Take a queued run; None where somebody else was faster, or it was cancelled or deleted."""
+    try:
+        lock_thread_of(run_id)
+    except NotFound:
+        return None
     taken = Run.objects.filter(pk=run_id, status=RunStatus.QUEUED, waiting=False).update(
         status=RunStatus.IN_PROGRESS, attempt=F("attempt") + 1, started_at=timezone.now()
     )
@@ -66,8 +72,11 @@ def orphan_run_ids(*, holder: str, all_others_dead: bool, most: int) -> list[UUI
 
 @verb
 def beat(*, holder: str, expiry: float) -> int:
-    """Extend all our leases in one statement; returns how many there are."""
-    return RunLease.objects.filter(holder=holder).update(expires_at=Now() + timedelta(seconds=expiry))
+    """Extend all our leases at once; returns how many there are."""
+    ours = RunLease.objects.filter(holder=holder)
+    # In the order of the event log's commits, which have several of them at once as well.
+    list(ours.select_for_update().order_by("pk").values_list("pk"))
+    return ours.update(expires_at=Now() + timedelta(seconds=expiry))
 
 
 @verb

@@ -13,9 +13,11 @@ from conversations import wire
 from conversations.models import Message, Run, RunLease, Step, Thread
 from conversations.ports import ports
 from conversations.services import feed
+from conversations.services.locks import lock_thread_of
 from streaming.protocol import objects
 from streaming.protocol.approvals import NEVER_ALLOWED
 from streaming.protocol.codec import Entry, encode
+from streaming.protocol.errors import NotFound
 from streaming.protocol.events import Event, MessageIncomplete, Receipt, RunCancelled, RunExpired, StepCancelled
 from streaming.protocol.lifecycle import MessageStatus, RunStatus, StepStatus, sources_of
 
@@ -29,6 +31,10 @@ def end_unheld(*, run_id: UUID, becomes: UnheldEnd, among: Sequence[RunStatus], 
     fences out whoever is about to claim it.
     """
     assert sources_of(becomes) >= set(among)
+    try:
+        lock_thread_of(run_id)
+    except NotFound:
+        return False
     now = timezone.now()
     if not Run.objects.filter(pk=run_id, status__in=among).update(status=becomes, finished_at=now, **changes):
         return False

@@ -1,6 +1,7 @@
 """Verbs of threads."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -113,7 +114,8 @@ async def delete_thread(*, thread: Thread, patience: float = 2.0) -> None:
 
 def _cancel_runs(thread: Thread) -> None:
     for run in _runs_in(thread):
-        cancel_run(run=run, by="user", reason="thread_deleted")
+        with suppress(NotFound):  # somebody else deletes it as well, and was faster
+            cancel_run(run=run, by="user", reason="thread_deleted")
 
 
 def _runs_in(thread: Thread) -> QuerySet[Run]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import DatabaseError
 
 from conversations.models import FeedEvent, FeedHead, Message, Run, RunEvent, Thread
 from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_close import LeaseLost
-from conversations.services.run_lease import claim_orphan, claim_run
+from conversations.services.run_lease import beat, claim_orphan, claim_run
 from conversations.services.threads import create_thread, delete_thread, update_thread
 from streaming.protocol.commands import NewThread
 from streaming.protocol.errors import IdempotencyConflict, NotFound, ThreadBusy
@@ -130,3 +131,31 @@ def test_a_question_to_a_thread_that_is_being_deleted_leaves_no_orphan_rows(user
     )
     assert isinstance(asked, NotFound) or asked.run is not None
     assert (Thread.objects.count(), Run.objects.count(), Message.objects.count(), RunEvent.objects.count()) == (0,) * 4
+
+
+def test_verbs_at_once_in_one_thread_do_not_wait_for_each_other_in_a_ring(user: Any) -> None:
+    """PostgreSQL ends one of two transactions that wait for each other, with an OperationalError."""
+    for _ in range(6):
+        thread = thread_of(user)
+        run = ask(user, thread=thread).run
+        held = claim(run)
+        outcomes = together(
+            [
+                partial(close, run, held, head=held.head, content="Because."),
+                partial(cancel_run, run=run, by="user", reason="requested"),
+                partial(update_thread, thread=thread, changes={"title": "Meanwhile"}),
+                partial(beat, holder="test", expiry=10),
+                partial(async_to_sync(delete_thread), thread=thread, patience=0.0),
+                partial(async_to_sync(delete_thread), thread=thread, patience=0.0),
+            ]
+        )
+        assert [fault for fault in outcomes if isinstance(fault, DatabaseError | Run.DoesNotExist)] == []
+        assert not Thread.objects.exists()
+
+
+def test_a_claim_and_a_deletion_do_not_wait_for_each_other_in_a_ring(user: Any) -> None:
+    for _ in range(10):
+        run = ask(user).run
+        remove = partial(async_to_sync(delete_thread), thread=run.thread, patience=0.0)
+        outcomes = together([partial(claim_run, run_id=run.pk, holder="w", expiry=10), remove])
+        assert [fault for fault in outcomes if isinstance(fault, Exception)] == []

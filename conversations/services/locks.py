@@ -1,0 +1,22 @@
+"""The order in which verbs lock rows, so that no two of them wait for each other: first the thread, then its runs and
+their leases, last the head of the user's feed. Nothing is locked after the head.
+"""
+
+from uuid import UUID
+
+from conversations.models import Run, Thread
+from streaming.protocol.errors import NotFound
+
+
+def lock_thread_of(run_id: UUID) -> UUID:
+    """Keep the thread of a run for this transaction, before anything else of it; returns its id.
+
+    Raises NotFound where the run or its thread is gone.
+    """
+    thread_id = Run.objects.filter(pk=run_id).values_list("thread_id", flat=True).first()
+    if thread_id is None:
+        raise NotFound()
+    kept = Thread.objects.select_for_update().filter(pk=thread_id).values_list("pk", flat=True).first()
+    if kept is None:
+        raise NotFound()
+    return kept
