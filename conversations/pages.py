@@ -46,7 +46,6 @@ async def preferences(request: HttpRequest, boot: dict[str, Any]) -> HttpRespons
 def _boot(request: HttpRequest, *, username: str, staff: bool) -> dict[str, Any]:
     return {
         "username": username,
-        "staff": staff,
         "thread": None,
         # The token also makes the middleware set the cookie, which a first visit has not got.
         "csrf": {"cookie": settings.CSRF_COOKIE_NAME, "token": get_token(request)},
@@ -60,6 +59,7 @@ def _boot(request: HttpRequest, *, username: str, staff: bool) -> dict[str, Any]
             "logout": reverse("account_logout"),
             "password": reverse("account_change_password"),
             "email": reverse("account_email"),
+            "admin": reverse("admin:index") if staff else None,
         },
     }
 

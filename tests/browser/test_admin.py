@@ -51,6 +51,16 @@ async def test_staff_reads_a_transcript_for_a_reason_and_its_owner_sees_that(
     await expect(record).to_contain_text(REASON)
 
 
+async def test_the_staff_find_the_administration_from_the_chat_and_others_do_not(
+    windows: Windows, chat: Chat, staff: Person
+) -> None:
+    link = (await windows.usual(chat.server, staff, path="/")).page.get_by_role("link", name="Administration")
+    await link.click()
+    await expect(link.page.locator("#site-name")).to_contain_text("chatserver administration")
+    await expect(chat.page.get_by_role("link", name="Settings")).to_be_visible()
+    await expect(chat.page.get_by_role("link", name="Administration")).to_have_count(0)
+
+
 async def test_an_attack_is_text_in_the_transcript_too(windows: Windows, chat: Chat, staff: Person) -> None:
     attack = "Look <img src=x onerror=alert(1)> ![p](https://elsewhere.example/p.png) [x](javascript:alert(1))"
     await chat.ask(attack, model="echo-3:latest")

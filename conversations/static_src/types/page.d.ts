@@ -3,7 +3,6 @@
 declare namespace Page {
   interface Boot {
     username: string;
-    staff: boolean;
     thread: string | null;
     csrf: { cookie: string; token: string };
     urls: {
@@ -16,6 +15,8 @@ declare namespace Page {
       logout: string;
       password: string;
       email: string;
+      /** For the staff. */
+      admin: string | null;
     };
   }
 

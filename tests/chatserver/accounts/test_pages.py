@@ -95,7 +95,9 @@ def test_a_free_address_is_kept(client: Client, user: User) -> None:
 @pytest.mark.parametrize("policy", ["closed", "invite"])
 def test_where_it_is_not_open_nobody_signs_up(client: Client, settings: Any, policy: str) -> None:
     settings.SIGNUP = policy
-    assert b"password1" not in client.get(SIGNUP).content
+    page = client.get(SIGNUP).content
+    assert b"password1" not in page
+    assert b"Ask them for one, or for an invitation." in page
     client.post(SIGNUP, form())
     client.post(SIGNUP, form(invitation="made up"))
     assert not User.objects.exists()

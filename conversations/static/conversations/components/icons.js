@@ -14,6 +14,9 @@ export const icons = {
   gear: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
     <path d="M4 7h9M19 7h1M4 17h1M11 17h9" /><circle cx="16" cy="7" r="2.6" /><circle cx="8" cy="17" r="2.6" />
   </svg>`,
+  shield: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <path d="M12 3.5l7 2.6v5.3c0 4.3-2.9 7.4-7 9.1-4.1-1.7-7-4.8-7-9.1V6.1zM9 12l2.2 2.2L15.2 10" />
+  </svg>`,
   leave: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
     <path d="M10 4H5v16h5M9 12h11M16 8l4 4-4 4" />
   </svg>`,

@@ -56,6 +56,7 @@ export class ThreadSidebar extends PageElement {
       <nav class="thread-list" aria-label="Threads" data-testid="thread-list">${this.list(boot)}</nav>
       <div class="sidebar-foot">
         <span class="who" title=${boot.username}>${boot.username}</span>
+        ${this.administration(boot)}
         <a class="icon-button" href=${boot.urls.settings} title="Settings" data-testid="settings-button">
           ${icons.gear}<span class="visually-hidden">Settings</span>
         </a>
@@ -67,6 +68,14 @@ export class ThreadSidebar extends PageElement {
         </form>
       </div>
     `;
+  }
+
+  /** For the staff. @param {Page.Boot} boot */
+  administration(boot) {
+    if (boot.urls.admin === null) return nothing;
+    return html`<a class="icon-button" href=${boot.urls.admin} title="Administration">
+      ${icons.shield}<span class="visually-hidden">Administration</span>
+    </a>`;
   }
 
   /** @param {Page.Boot} boot */
