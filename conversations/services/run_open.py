@@ -1,7 +1,11 @@
-"""Opening a run: question, answer, run, lease, events 1 to 3 and the idempotency key, in one transaction."""
+"""Opening a run: question, answer, run, lease, events 1 to 3 and the idempotency key, in one transaction.
 
-from collections.abc import Callable
+With several models it is one question, and an answer, a run and events 1 to 3 for each of them.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +32,7 @@ TITLE_LENGTH = 80
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The model that will answer, as the registry of providers resolved it."""
+    """A model that will answer, as the registry of providers resolved it."""
 
     provider: str
     model: str
@@ -40,26 +44,33 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    run: Run
+    """``runs`` by lane: one for each model that answers."""
+
+    runs: tuple[Run, ...]
     replayed: bool
+
+    @property
+    def run(self) -> Run:
+        return self.runs[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where the new question and answer stand in the tree. ``question`` is an old one that is asked again."""
+    """Where the new question and answers stand in the tree. ``question`` is an old one that is asked again."""
 
     parent: Message | None
     question: Message | None
     content: str
 
 
-Choose = Callable[[], Choice]
+Choose = Callable[[], Sequence[Choice]]
 
 
 def open_run(
     *, principal: Principal, thread_id: UUID | str | None, command: Send, choose: Choose, key: Key | None = None
 ) -> Opened:
-    """Start an answer. Without a thread, one is made. ``choose`` names the model, or refuses.
+    """Start an answer, or one a model side by side. Without a thread, one is made. ``choose`` names the models, the one
+    of lane 0 first, or refuses.
 
     Raises NotFound, Forbidden, IdempotencyConflict, ThreadBusy (with the active run), StaleHead, InvalidRequest. The
     key is looked up before every refusal; a refused request stores nothing.
@@ -92,28 +103,30 @@ def _open_run(
         # Again: while we waited for the row, the same request may have been carried out, and keeps the thread busy.
         if earlier := _earlier(principal, key):
             return earlier
-    choice = choose()
+    choices = choose()
     _refuse_if_busy(thread)
     if command.expected_head and str(thread.head_id) != command.expected_head:
         raise StaleHead(details={"head": wire.plain(str(thread.head_id)) if thread.head_id else None})
 
-    run = _write(thread=thread, command=command, choice=choice, place=_place(principal, thread, command))
+    runs = _write(thread=thread, command=command, choices=choices, place=_place(principal, thread, command))
     if key is not None:
-        key.keep({"run_ids": [str(run.pk)]})
+        key.keep({"run_ids": [str(run.pk) for run in runs]})
     announce("thread.created" if thread_id is None else "thread.updated", thread)
-    feed.record(thread.owner_id, "thread.run.created", {"thread_id": str(thread.pk), "run": _plain(run)})
-    return Opened(run=run, replayed=False)
+    for run in runs:
+        feed.record(thread.owner_id, "thread.run.created", {"thread_id": str(thread.pk), "run": _plain(run)})
+    return Opened(runs=tuple(runs), replayed=False)
 
 
 def _earlier(principal: Principal, key: Key | None) -> Opened | None:
     done = key.earlier() if key is not None else None
     if done is None:
         return None
-    return Opened(run=permissions.access_run(principal, done["run_ids"][0], "read"), replayed=True)
+    runs = (permissions.access_run(principal, run_id, "read") for run_id in done["run_ids"])
+    return Opened(runs=tuple(runs), replayed=True)
 
 
 def _refuse_if_busy(thread: Thread) -> None:
-    busy = Run.objects.filter(thread=thread, status__in=ACTIVE, waiting=False).first()
+    busy = Run.objects.filter(thread=thread, status__in=ACTIVE, waiting=False).order_by("lane").first()
     if busy is not None:
         raise ThreadBusy(details={"run": _plain(busy)})
 
@@ -139,19 +152,32 @@ def _place(principal: Principal, thread: Thread, command: Send) -> _Place:
     return _Place(parent=thread.head, question=None, content=command.content)
 
 
-def _write(*, thread: Thread, command: Send, choice: Choice, place: _Place) -> Run:
+def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _Place) -> list[Run]:
+    """A run in a lane of its own for each of ``choices``, below the one question."""
     now = timezone.now()
-    run = Run(
-        pk=new_id(),
-        thread=thread,
-        owner_id=thread.owner_id,
-        provider=choice.provider,
-        model=choice.full_name,
-        parameters=command.parameters,
-        tools=command.tools,
-        created_at=now,
-    )
-    question = place.question or Message(
+    question = place.question or _ask(thread, place, now)
+    runs = []
+    for lane, choice in enumerate(choices):
+        run = Run(
+            pk=new_id(),
+            thread=thread,
+            owner_id=thread.owner_id,
+            lane=lane,
+            question=question,
+            provider=choice.provider,
+            model=choice.full_name,
+            parameters=command.parameters,
+            tools=command.tools,
+            created_at=now,
+        )
+        _begin(run, asked_again=place.question is not None)
+        runs.append(run)
+    _move_head(thread, runs[0], title=place.content)
+    return runs
+
+
+def _ask(thread: Thread, place: _Place, now: datetime) -> Message:
+    return Message.objects.create(
         thread=thread,
         parent=place.parent,
         role=Message.Role.USER,
@@ -161,47 +187,45 @@ def _write(*, thread: Thread, command: Send, choice: Choice, place: _Place) -> R
         created_at=now,
         finished_at=now,
     )
-    answer = Message(
-        thread=thread,
-        parent=question,
-        role=Message.Role.ASSISTANT,
-        status=MessageStatus.IN_PROGRESS,
-        model=choice.full_name,
-        run=run,
-        created_at=now,
-    )
-    if place.question is None:
-        question.save(force_insert=True)
-    run.question = question
+
+
+def _begin(run: Run, *, asked_again: bool) -> None:
+    """Write the run with its answer, its lease and the events that open it."""
     # The answer and its run name each other; the run goes in first, without its answer.
     run.save(force_insert=True)
-    answer.save(force_insert=True)
-    run.answer = answer
-    events = opening_events(run, question=question, asked_again=place.question is not None)
+    run.answer = Message.objects.create(
+        thread=run.thread,
+        parent=run.question,
+        role=Message.Role.ASSISTANT,
+        status=MessageStatus.IN_PROGRESS,
+        model=run.model,
+        run=run,
+        created_at=run.created_at,
+    )
+    events = opening_events(run, asked_again=asked_again)
     entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=1)]
     run.head = len(entries)
     run.save(update_fields=["answer", "head"])
     RunLease.objects.create(run=run, head=len(entries))
     ports.event_store.write_opening(run, entries)
-    _move_head(thread, answer, title=place.content)
     transaction.on_commit(lambda: ports.bell(run.pk, entries))
-    return run
 
 
-def opening_events(run: Run, *, question: Message, asked_again: bool) -> list[Event]:
-    """Events 1 to 3: the run, the question (not where an old one is asked again), the answer."""
+def opening_events(run: Run, *, asked_again: bool) -> list[Event]:
+    """Events 1 to 3: the run, its question (not where an old one is asked again), its answer."""
+    assert run.question is not None
     assert run.answer is not None
     common = {"run_id": str(run.pk), "thread_id": str(run.thread_id)}
     events: list[Event] = [RunCreated(**common, run=wire.run_object(run))]
     if not asked_again:
-        events.append(MessageCreated(**common, message=wire.message_object(question)))
+        events.append(MessageCreated(**common, message=wire.message_object(run.question)))
     return [*events, MessageCreated(**common, message=wire.message_object(run.answer))]
 
 
-def _move_head(thread: Thread, answer: Message, *, title: str) -> None:
-    thread.head = answer
-    thread.model = answer.model
-    thread.updated_at = answer.created_at
+def _move_head(thread: Thread, run: Run, *, title: str) -> None:
+    thread.head = run.answer
+    thread.model = run.model
+    thread.updated_at = run.created_at
     if not thread.title:
         thread.title = title_from(title)
         thread.title_by = Thread.TitleBy.QUESTION

@@ -15,9 +15,11 @@ MAX_CONTENT = 400_000  # characters: beyond any model's window worth paying for,
 MAX_DEPTH = 32
 MAX_PARAMETERS = 8_192  # bytes of JSON: generous for a dozen numbers and a few stop words
 MAX_TAGS = 20
+MAX_LANES = 4  # answers side by side: more fit on no screen, and each is a generation of its own
 
 Content = Annotated[str, Meta(min_length=1, max_length=MAX_CONTENT)]
 ModelName = Annotated[str, Meta(max_length=200)]
+NamedModel = Annotated[str, Meta(min_length=1, max_length=200)]
 Id = Annotated[str, Meta(max_length=64)]
 Key = Annotated[str, Meta(min_length=1, max_length=200)]
 ToolName = Annotated[str, Meta(max_length=100)]
@@ -28,10 +30,13 @@ Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """Send a message, or make a new branch beside an old answer (``regenerate``) or question (``edit``)."""
+    """Send a message, or make a new branch beside an old answer (``regenerate``) or question (``edit``). Each of
+    ``models`` gives an answer of its own to the one question.
+    """
 
     content: Content | None = None
     model: ModelName | None = None
+    models: Annotated[list[NamedModel], Meta(min_length=2, max_length=MAX_LANES)] | None = None
     parent_id: Id | None = None
     expected_head: Id | None = None
     regenerate: Id | None = None
@@ -46,6 +51,8 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("regenerate stands alone: it asks the old question again")
         if self.edit and self.parent_id:
             raise ValueError("edit and parent_id exclude each other")
+        if self.model and self.models:
+            raise ValueError("model and models exclude each other")
         if not self.regenerate and not (self.content and self.content.strip()):
             raise ValueError("content is required and must not be blank")
         _check_parameters(self.parameters)

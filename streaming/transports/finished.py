@@ -12,6 +12,7 @@ from conversations import selectors, wire
 from conversations.api.answers import json_answer
 from conversations.models import Run
 from conversations.selectors import RunRecord
+from conversations.services.run_open import Opened
 from streaming.eventlog.base import LogLost
 from streaming.protocol.errors import (
     ChatError,
@@ -33,17 +34,23 @@ _UPSTREAM = frozenset({UpstreamError.code, *(error.code for error in UpstreamErr
 _STORAGE = frozenset({StorageBusy.code, StorageFull.code})
 
 
-async def run_answer(engine: Engine, run: Run, live: Live) -> HttpResponse:
+async def run_answer(engine: Engine, opened: Opened, live: Live) -> HttpResponse:
     """``?wait=true``: the finished run with its answer and steps."""
-    record = await _record_at_the_end(engine, run, live)
+    record = await _record_at_the_end(engine, opened.run, live)
     if record.run.status == RunStatus.FAILED:
         return _failed(record.run)
-    return json_answer({"run": wire.run_object(record.run), "message": _answer(record), "steps": _steps(record)})
+    return json_answer(_finished(record))
 
 
-async def chat_answer(engine: Engine, run: Run, live: Live) -> HttpResponse:
+async def runs_answer(engine: Engine, opened: Opened, live: Live) -> HttpResponse:
+    """``?wait=true`` with several models, by lane. One that failed says so in its run: the others may have answered."""
+    records = [await _record_at_the_end(engine, run, live) for run in opened.runs]
+    return json_answer({"runs": [_finished(record) for record in records]})
+
+
+async def chat_answer(engine: Engine, opened: Opened, live: Live) -> HttpResponse:
     """``POST /api/chat``: also for an incomplete or cancelled answer, which then says so itself."""
-    record = await _record_at_the_end(engine, run, live)
+    record = await _record_at_the_end(engine, opened.run, live)
     if record.run.status == RunStatus.FAILED:
         return _failed(record.run)
     told = wire.run_object(record.run)
@@ -77,6 +84,10 @@ def _record(run_id: UUID) -> RunRecord:
     if run is None:
         raise NotFound()
     return selectors.recorded_run(run)
+
+
+def _finished(record: RunRecord) -> dict[str, Any]:
+    return {"run": wire.run_object(record.run), "message": _answer(record), "steps": _steps(record)}
 
 
 def _answer(record: RunRecord) -> Any:

@@ -32,6 +32,10 @@ from streaming.wiring import Engine, engine
 EVENT_STREAM = "text/event-stream"
 WISHES: dict[str, Wish] = {"auto": "auto", "1": "always", "0": "never"}
 LONGEST_WAIT = 60
+ONE_RUN_A_STREAM = (
+    "A stream carries the events of one run, and several models are several runs. "
+    "Send without Accept: text/event-stream, and follow each run at its events_url."
+)
 
 
 @endpoint("POST")
@@ -39,15 +43,21 @@ async def start(request: HttpRequest, principal: Principal, thread_id: str) -> H
     body = json_body(request)
     key = idempotency_key(request, body)
 
+    command = parse(body, Send)
+
     async def opening() -> Opened:
-        return await sending.send(engine(), principal, thread_id, parse(body, Send), key=key, body=body)
+        return await sending.send(engine(), principal, thread_id, command, key=key, body=body)
 
     if request.GET.get("wait") == "true":
-        return await _waited_for(principal, opening, finished.run_answer)
+        return await _waited_for(principal, opening, finished.runs_answer if command.models else finished.run_answer)
     if EVENT_STREAM in request.headers.get("Accept", ""):
+        if command.models:
+            raise InvalidRequest(ONE_RUN_A_STREAM, details={"field": "models"})
         return await _streamed(request, principal, opening)
     opened = await opening()
-    accepted = {"run": wire.run_object(opened.run), "events_url": events_url(opened.run)}
+    accepted: dict[str, Any] = {"run": wire.run_object(opened.run), "events_url": sending.events_url(opened.run)}
+    if command.models:
+        accepted = {"runs": sending.side_by_side(opened.runs)}
     return _marked(json_answer(accepted, status=202), replayed=opened.replayed)
 
 
@@ -113,12 +123,12 @@ def _marked(answer: HttpResponseBase, *, replayed: bool) -> HttpResponseBase:
 async def _waited_for(
     principal: Principal,
     opening: Callable[[], Awaitable[Opened]],
-    answer: Callable[[Engine, Run, Live], Awaitable[HttpResponse]],
+    answer: Callable[[Engine, Opened, Live], Awaitable[HttpResponse]],
 ) -> HttpResponseBase:
-    """Open a run and answer when it has ended. Who waits counts as a stream: limited, and ended with its rights."""
+    """Open runs and answer when they have ended. Who waits counts as a stream: limited, and ended with its rights."""
     with connections().opened(principal) as live:
         opened = await opening()
-        return _marked(await answer(engine(), opened.run, live), replayed=opened.replayed)
+        return _marked(await answer(engine(), opened, live), replayed=opened.replayed)
 
 
 async def _streamed(
@@ -135,12 +145,8 @@ async def _streamed(
     except BaseException:
         connections().leave(live)
         raise
-    answer["Location"] = events_url(opened.run)
+    answer["Location"] = sending.events_url(opened.run)
     return _marked(answer, replayed=opened.replayed)
-
-
-def events_url(run: Run) -> str:
-    return f"/api/v1/runs/{run.pk}/events"
 
 
 def _cursor(request: HttpRequest) -> int:

@@ -1,5 +1,6 @@
 """Starting and stopping runs on behalf of a person: what both transports do, in one place."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from conversations import permissions, wire
 from conversations.models import Run, RunLease
 from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
-from conversations.services.run_open import Choice, Opened, open_run
+from conversations.services.run_open import Choice, Choose, Opened, open_run
 from streaming.protocol.commands import Chat, Send, body_hash
 from streaming.protocol.errors import Draining, ModelUnknown
 from streaming.wiring import Engine
@@ -46,26 +47,35 @@ async def _open(
 ) -> Opened:
     if engine.supervisor.draining:
         raise Draining(retry_after_ms=2000)
-    name = command.model or await sync_to_async(_model_of_thread)(principal, thread_id)
-    chosen: Choice | ModelUnknown
-    try:
-        chosen = await engine.choose(name)
-    except ModelUnknown as refusal:
-        chosen = refusal
-
-    def choose() -> Choice:
-        # Only now: a request that was carried out before is answered from its key, whatever became of the model.
-        if isinstance(chosen, ModelUnknown):
-            raise chosen
-        return chosen
-
+    choose = await _choosing(engine, await sync_to_async(_model_names)(principal, thread_id, command))
     return await sync_to_async(open_run)(
         principal=principal, thread_id=thread_id, command=command, choose=choose, key=key
     )
 
 
-def _model_of_thread(principal: Principal, thread_id: UUID | str | None) -> str:
-    return "" if thread_id is None else permissions.access_thread(principal, thread_id, "chat").model
+async def _choosing(engine: Engine, names: Sequence[str]) -> Choose:
+    chosen: list[Choice] = []
+    refusal: ModelUnknown | None = None
+    try:
+        for name in names:
+            chosen.append(await engine.choose(name))
+    except ModelUnknown as unknown:
+        refusal = unknown
+
+    def choose() -> Sequence[Choice]:
+        # Only now: a request that was carried out before is answered from its key, whatever became of the model.
+        if refusal is not None:
+            raise refusal
+        return chosen
+
+    return choose
+
+
+def _model_names(principal: Principal, thread_id: UUID | str | None, command: Send) -> Sequence[str]:
+    """What the answers are asked from, by lane; the empty name is the default model."""
+    if command.models or command.model or thread_id is None:
+        return command.models or [command.model or ""]
+    return [permissions.access_thread(principal, thread_id, "chat").model]
 
 
 def _key(principal: Principal, key: str | None, body: Any, scope: str) -> Key | None:
@@ -83,6 +93,15 @@ def head_of(run: Run) -> int:
     """The number of the run's last event."""
     head = RunLease.objects.filter(pk=run.pk).values_list("head", flat=True).first()
     return run.head if head is None else head
+
+
+def events_url(run: Run) -> str:
+    return f"/api/v1/runs/{run.pk}/events"
+
+
+def side_by_side(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """The runs of several models: each run object, and where its events are."""
+    return [{**wire.plain(wire.run_object(run)), "events_url": events_url(run)} for run in runs]
 
 
 def token_expiry(principal: Principal) -> str | None:

@@ -35,9 +35,11 @@ class Subscriptions:
         """The last event that was sent of each run that is followed."""
         return {str(run_id): head for run_id, head in self._heads.items()}
 
-    def require_room(self, run_id: UUID | None = None) -> None:
-        """Raises InvalidRequest where the socket follows as many runs as it may, and ``run_id`` is not one of them."""
-        if run_id not in self._following and len(self._following) >= self._most:
+    def require_room(self, run_id: UUID | None = None, *, places: int = 1) -> None:
+        """Raises InvalidRequest where the socket may not follow ``places`` more runs, and ``run_id`` is not one that it
+        follows already.
+        """
+        if run_id not in self._following and len(self._following) + places > self._most:
             raise InvalidRequest(f"A socket follows at most {self._most} runs.", details={"limit": self._most})
 
     async def begin(self, run: Run, start: Beginning) -> None:

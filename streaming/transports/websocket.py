@@ -135,8 +135,8 @@ class ChatSocket(AsyncConsumer):
 
     async def _send_message(self, frame: Command) -> None:
         data = frame.data
-        if data.subscribe:
-            self.subscriptions.require_room()  # first: a refused frame must not leave a run behind
+        if data.subscribe:  # first: a refused frame must not leave a run behind
+            self.subscriptions.require_room(places=len(data.models or [None]))
         opened = await sending.send(
             self.engine,
             await self._principal(),
@@ -147,18 +147,19 @@ class ChatSocket(AsyncConsumer):
         )
         run = opened.run
         head = await sync_to_async(sending.head_of)(run)
-        reply = {
+        reply: dict[str, Any] = {
             "run_id": str(run.pk),
             "user_message_id": None if run.question_id is None else str(run.question_id),
             "replayed": opened.replayed,
             "head": head,
         }
-        if not data.subscribe:
-            await self.send_text(session.ack(frame.req, reply))
-            return
-        start = await beginning_of(self.engine, run, after=0, wish="never")
+        if data.models:
+            reply["runs"] = sending.side_by_side(opened.runs)
+        followed = opened.runs if data.subscribe else ()
+        starts = [await beginning_of(self.engine, run, after=0, wish="never") for run in followed]
         await self.send_text(session.ack(frame.req, reply))
-        await self.subscriptions.begin(run, start)
+        for run, start in zip(followed, starts, strict=True):
+            await self.subscriptions.begin(run, start)
 
     async def _subscribe(self, frame: Command) -> None:
         run = await sending.find_run(await self._principal(), frame.data.run_id)

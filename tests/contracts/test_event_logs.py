@@ -42,7 +42,7 @@ class Bench:
             principal=principal,
             thread_id=None,
             command=Send(content="hello"),
-            choose=lambda: Choice(provider="demo", model="demo"),
+            choose=lambda: [Choice(provider="demo", model="demo")],
         )
         await asyncio.sleep(0.02)  # the bell rings in the loop
         claim = await self.offload(claim_run, run_id=opened.run.pk, holder=holder, expiry=10)

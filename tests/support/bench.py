@@ -62,7 +62,7 @@ class EngineBench:
             principal=principal_of(self.user),
             thread_id=thread_id,
             command=Send(content=content),
-            choose=lambda: Choice(provider="scripted", model="model"),
+            choose=lambda: [Choice(provider="scripted", model="model")],
         )
         return opened.run
 

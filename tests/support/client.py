@@ -58,6 +58,12 @@ class Client:
         run: dict[str, Any] = answer.json()["run"]
         return run
 
+    async def new_thread(self) -> str:
+        made = await self.post("/api/v1/threads", {})
+        assert made.status_code == 201, made.text
+        identifier: str = made.json()["id"]
+        return identifier
+
     async def look(self, run_id: str) -> dict[str, Any]:
         answer = await self.get(f"/api/v1/runs/{run_id}")
         assert answer.status_code == 200, answer.text

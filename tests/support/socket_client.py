@@ -151,7 +151,8 @@ class Socket:
         if "req" in frame:
             assert "id" not in frame, f"a reply with an id: {text}"
             if frame["event"] == "ack" and "run_id" in frame["data"]:
-                self.runs.setdefault(frame["data"]["run_id"], Transcript())
+                for run_id in (frame["data"]["run_id"], *(run["id"] for run in frame["data"].get("runs", ()))):
+                    self.runs.setdefault(run_id, Transcript())
         elif frame["event"] != "session.ready":
             run_id = frame["data"]["run_id"]
             assert run_id in self.runs, f"an event of a run that was not subscribed to: {text[:300]}"

@@ -1,6 +1,6 @@
 """Threads and runs in the database, made by the verbs that make them in production."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -31,16 +31,27 @@ def principal_for(user: User, scopes: Sequence[Scope] = SCOPES) -> Principal:
     return Principal(user.pk, user.username, user.is_staff, frozenset(scopes), "token")
 
 
-def choose() -> Choice:
-    return Choice(provider="demo", model="demo")
+def choose() -> list[Choice]:
+    return [Choice(provider="demo", model="demo")]
 
 
 def thread_of(user: User, **fields: Any) -> Thread:
     return create_thread(owner_id=user.pk, command=NewThread(**fields))[0]
 
 
+def lanes(*models: str) -> Callable[[], list[Choice]]:
+    """What answers a send with several models."""
+    return lambda: [Choice(provider="demo", model=model) for model in models]
+
+
 def ask(
-    user: User, content: str | None = "Why?", *, thread: Thread | None = None, key: str | None = None, **fields: Any
+    user: User,
+    content: str | None = "Why?",
+    *,
+    thread: Thread | None = None,
+    key: str | None = None,
+    choose: Callable[[], Sequence[Choice]] = choose,
+    **fields: Any,
 ) -> Opened:
     """Open a run as ``user``; in a new thread, if none is given. The key's body is the content."""
     return open_run(

@@ -1,0 +1,42 @@
+"""Which fields of a send go together, and which do not."""
+
+from typing import Any
+
+import pytest
+
+from streaming.protocol.commands import Send, parse
+from streaming.protocol.errors import InvalidRequest
+
+GOOD: list[dict[str, Any]] = [
+    {"content": "Why?"},
+    {"content": "Why?", "models": ["a/b", "c/d"]},
+    {"content": "Why?", "models": ["a/b"] * 4},
+    {"regenerate": "m", "models": ["a/b", "c/d"]},
+    {"edit": "m", "content": "Why not?", "models": ["a/b", "c/d"]},
+]
+BAD: list[dict[str, Any]] = [
+    {},
+    {"content": "  "},
+    {"regenerate": "m", "content": "Why?"},
+    {"regenerate": "m", "parent_id": "p"},
+    {"edit": "m"},
+    {"edit": "m", "content": "Why?", "parent_id": "p"},
+    {"content": "Why?", "models": []},
+    {"content": "Why?", "models": ["a/b"]},
+    {"content": "Why?", "models": ["a/b"] * 5},
+    {"content": "Why?", "models": ["a/b", ""]},
+    {"content": "Why?", "models": ["a/b", 3]},
+    {"content": "Why?", "models": "a/b"},
+    {"content": "Why?", "models": ["a/b", "c/d"], "model": "a/b"},
+]
+
+
+@pytest.mark.parametrize("body", GOOD, ids=str)
+def test_a_send_that_makes_sense_is_taken(body: dict[str, Any]) -> None:
+    assert isinstance(parse(body, Send), Send)
+
+
+@pytest.mark.parametrize("body", BAD, ids=str)
+def test_a_send_that_makes_none_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest):
+        parse(body, Send)
