@@ -10,8 +10,10 @@ from uuid import UUID
 from conversations.models import Run, RunEvent
 from streaming.protocol.codec import Entry
 
-# Rung after the commit with what was written, so that readers of this process need not fetch it.
+# Rung after the commit with what was written, so that readers of this process need not fetch it: the first with a
+# run's id, the second with that of the user whose feed it is.
 Bell = Callable[[UUID, Sequence[Entry]], None]
+FeedBell = Callable[[UUID, Sequence[Entry]], None]
 
 
 class EventStore(Protocol):
@@ -41,7 +43,7 @@ class ColumnEventStore:
         Run.objects.filter(pk=run.pk).update(closing_events=[entry.text for entry in entries])
 
 
-def _silent(run_id: UUID, entries: Sequence[Entry]) -> None:
+def _silent(of: UUID, entries: Sequence[Entry]) -> None:
     """Nobody listens: no engine runs in this process."""
 
 
@@ -49,9 +51,10 @@ class Ports:
     def __init__(self) -> None:
         self.disconnect()
 
-    def connect(self, *, event_store: EventStore, bell: Bell) -> None:
+    def connect(self, *, event_store: EventStore, bell: Bell, feed_bell: FeedBell = _silent) -> None:
         self.event_store = event_store
         self.bell = bell
+        self.feed_bell = feed_bell
 
     def disconnect(self) -> None:
         self.connect(event_store=RowEventStore(), bell=_silent)

@@ -23,6 +23,7 @@ from streaming.engine.supervisor import Supervisor
 from streaming.engine.workshop import Pace, Workshop
 from streaming.eventlog.base import EventLog
 from streaming.eventlog.database import DatabaseLog
+from streaming.eventlog.feed_tailer import FeedTailer
 from streaming.eventlog.memory import MemoryLog
 from streaming.eventlog.tailer import Tailer
 from streaming.offload import Offload
@@ -65,6 +66,7 @@ class Engine:
         self.tools = ToolRegistry(BUILT_IN, executor=self._tool_threads)
         self.event_log: EventLog = _event_log(self.offload)
         self.tailer = Tailer(event_log=self.event_log, offload=self.offload)
+        self.feeds = FeedTailer(offload=self.offload)
         self._lock = DataLock(data_lock_file())
         self.supervisor = self._supervisor()
 
@@ -82,9 +84,10 @@ class Engine:
             self._lock.take()
         self._loop = asyncio.get_running_loop()
         self.event_log.start(self.tailer.published, delayed=self.supervisor.storage_waits)
-        ports.connect(event_store=self.event_log.event_store, bell=self._bell)
+        ports.connect(event_store=self.event_log.event_store, bell=self._bell, feed_bell=self._feed_bell)
         self.tasks.spawn(self._for_ever(self.registry.refresh, MODELS_EVERY), name="models")
         self.tasks.spawn(self.tailer.poll_for_ever(), name="tailer")
+        self.tasks.spawn(self.feeds.poll_for_ever(), name="feed tailer")
         self.tasks.spawn(keep_house(self.offload, log_kept=settings.LOG_KEPT), name="housekeeping")
         self.supervisor.start()
 
@@ -129,6 +132,9 @@ class Engine:
     def _bell(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """Rung by verbs, in whatever thread they ran."""
         self._loop.call_soon_threadsafe(self._rang, run_id, entries)
+
+    def _feed_bell(self, user_id: UUID, entries: Sequence[Entry]) -> None:
+        self._loop.call_soon_threadsafe(self.feeds.published, user_id, entries)
 
     def _rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         if entries:

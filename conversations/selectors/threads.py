@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from conversations.models import FeedHead, Run, Thread
+from conversations.models import Run, Thread
 from conversations.selectors import cursors
 from streaming.protocol.lifecycle import ACTIVE
 
@@ -44,8 +44,3 @@ def active_run_ids(thread_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     for thread_id, run_id in rows.values_list("thread_id", "pk"):
         runs[thread_id].append(run_id)
     return dict(runs)
-
-
-def feed_cursor(user_id: UUID) -> int:
-    """The number of the user's last feed event. Read it before the list that is to be kept up from it."""
-    return FeedHead.objects.filter(pk=user_id).values_list("number", flat=True).first() or 0

@@ -4,30 +4,39 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from conversations.database import verb
 from conversations.models import FeedEvent, FeedHead
-from streaming.protocol.codec import dumps
+from conversations.ports import ports
+from streaming.protocol.codec import Entry
+from streaming.protocol.feed import encode_feed
 
 KEPT = timedelta(hours=24)
 
 
 def record(user_id: UUID, event: str, data: dict[str, Any]) -> int:
-    """Write the next event of the user's feed and return its number. Call it as the last act of a transaction."""
+    """Write the next event of the user's feed and return its number. Call it as the last act of a transaction: the
+    number's row stays locked until its end, so that numbers become visible in their order.
+    """
     if not FeedHead.objects.filter(pk=user_id).update(number=F("number") + 1):
         FeedHead.objects.bulk_create([FeedHead(user_id=user_id)], ignore_conflicts=True)
         FeedHead.objects.filter(pk=user_id).update(number=F("number") + 1)
     number = FeedHead.objects.values_list("number", flat=True).get(pk=user_id)
-    text = dumps({"event": event, "feed": number, "data": data})
+    text = encode_feed(event, number, data)
     FeedEvent.objects.bulk_create([FeedEvent(user_id=user_id, number=number, text=text)])
+    transaction.on_commit(lambda: ports.feed_bell(user_id, [Entry(number, text)]))
     return number
 
 
 @verb
 def prune(*, most: int) -> int:
-    """Remove about ``most`` of the events older than a day; returns how many went."""
+    """Remove about ``most`` of the events older than a day; returns how many went.
+
+    What is left of a feed has no hole, whatever the clocks of those who wrote it said.
+    """
     limit = timezone.now() - KEPT
     old = FeedEvent.objects.filter(created_at__lt=limit).order_by("created_at", "user_id", "number")
     last: dict[UUID, int] = {}
@@ -35,6 +44,5 @@ def prune(*, most: int) -> int:
         last[user_id] = max(number, last.get(user_id, 0))
     # A range a user: thousands of keys in one statement are more than SQLite's parser takes.
     return sum(
-        FeedEvent.objects.filter(user_id=user_id, number__lte=number, created_at__lt=limit).delete()[0]
-        for user_id, number in last.items()
+        FeedEvent.objects.filter(user_id=user_id, number__lte=number).delete()[0] for user_id, number in last.items()
     )

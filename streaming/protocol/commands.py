@@ -106,14 +106,29 @@ class SocketSend(Send, frozen=True, kw_only=True):
     subscribe: bool = True
 
 
-class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
-    run_id: Id
+class SubscriptionKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What is followed: a run, or the user's feed."""
+
+    run_id: Id | None = None
+    feed: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.run_id is None) != self.feed:
+            raise ValueError("name a run_id, or feed: true")
+
+
+class Subscribe(SubscriptionKey, frozen=True, kw_only=True):
     after: Annotated[int, Meta(ge=0)] = 0
     snapshot: bool | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.feed and self.snapshot is not None:
+            raise ValueError("the feed has no snapshot: read the list of threads")
+
 
 class RunKey(msgspec.Struct, frozen=True, kw_only=True):
-    """``unsubscribe`` and ``run.cancel``."""
+    """``run.cancel``."""
 
     run_id: Id
 

@@ -32,6 +32,16 @@ def idempotency_key(request: HttpRequest, body: Any) -> str | None:
     return key
 
 
+def last_event(request: HttpRequest) -> int:
+    """The last event the reader has applied. A browser that reconnects by itself says it in Last-Event-ID."""
+    header = request.headers.get("Last-Event-ID")
+    if header is None:
+        return whole_number(request, "after", 0)
+    if not (header.isascii() and header.isdigit() and len(header) <= 18):
+        raise InvalidRequest("Last-Event-ID must be a whole number of at least 0.", details={"field": "Last-Event-ID"})
+    return int(header)
+
+
 def whole_number(request: HttpRequest, name: str, default: int) -> int:
     text = request.GET.get(name)
     if text is None:

@@ -26,6 +26,15 @@ def told_as_broken(run: Run, fault: Exception) -> str:
     return _hint(run, error.as_object(), retryable=True)
 
 
+def told_feed_as_broken(fault: Exception) -> str:
+    """The same for the reader of a feed."""
+    log_id = secrets.token_hex(8)
+    log.error("a feed's stream broke", log_id=log_id, exc_info=fault)
+    error = InternalError("The stream broke on the server. Connect again to go on.", log_id=log_id)
+    data = {"code": error.code, "message": error.message, "retryable": True, "log_id": log_id}
+    return dumps({"event": ErrorEvent.name, "data": data})
+
+
 def _hint(run: Run, error: ErrorObject, *, retryable: bool) -> str:
     data = {
         "run_id": str(run.pk),

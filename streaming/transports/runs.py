@@ -21,7 +21,7 @@ from streaming.protocol.errors import InvalidRequest
 from streaming.protocol.lifecycle import TERMINAL, RunStatus
 from streaming.protocol.snapshot import RunState
 from streaming.transports import finished, sending
-from streaming.transports.answers import endpoint, idempotency_key, json_body, whole_number
+from streaming.transports.answers import endpoint, idempotency_key, json_body, last_event, whole_number
 from streaming.transports.attach import Wish
 from streaming.transports.beginning import beginning_of
 from streaming.transports.follow import follow
@@ -88,7 +88,7 @@ async def look(request: HttpRequest, principal: Principal, run_id: str) -> HttpR
 
 @endpoint("GET")
 async def events(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
-    after = _cursor(request)
+    after = last_event(request)
     wish = WISHES.get(request.GET.get("snapshot", "auto"))
     if wish is None:
         raise InvalidRequest("snapshot is auto, 1 or 0.", details={"field": "snapshot"})
@@ -147,16 +147,6 @@ async def _streamed(
         raise
     answer["Location"] = sending.events_url(opened.run)
     return _marked(answer, replayed=opened.replayed)
-
-
-def _cursor(request: HttpRequest) -> int:
-    """The last event the reader has applied. A browser that reconnects by itself says it in Last-Event-ID."""
-    header = request.headers.get("Last-Event-ID")
-    if header is None:
-        return whole_number(request, "after", 0)
-    if not (header.isascii() and header.isdigit() and len(header) <= 18):
-        raise InvalidRequest("Last-Event-ID must be a whole number of at least 0.", details={"field": "Last-Event-ID"})
-    return int(header)
 
 
 async def _state(running: Engine, run: Run) -> dict[str, Any]:

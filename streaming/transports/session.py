@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from streaming.protocol.codec import dumps
-from streaming.protocol.commands import Auth, Ping, RunKey, SocketSend, Subscribe, parse, parse_json
+from streaming.protocol.commands import Auth, Ping, RunKey, SocketSend, Subscribe, SubscriptionKey, parse, parse_json
 from streaming.protocol.errors import BodyTooLarge, ChatError, InvalidRequest, NotAuthenticated
 
 PROTOCOL = "chat.v1"
@@ -19,7 +19,7 @@ COMMANDS: dict[str, type[msgspec.Struct]] = {
     "auth": Auth,
     "message.send": SocketSend,
     "subscribe": Subscribe,
-    "unsubscribe": RunKey,
+    "unsubscribe": SubscriptionKey,
     "run.cancel": RunKey,
     "ping": Ping,
 }

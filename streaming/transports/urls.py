@@ -1,8 +1,9 @@
 from django.urls import path
 
-from streaming.transports import models, runs
+from streaming.transports import feed, models, runs
 
 urlpatterns = [
+    path("api/v1/events", feed.events),
     path("api/v1/models", models.models),
     path("api/v1/threads/<thread_id>/runs", runs.start),
     path("api/v1/runs/<run_id>", runs.look),

@@ -15,13 +15,14 @@ from django.utils import timezone
 from chatserver.accounts.principal import Principal, aprincipal_of_session_key, aprincipal_of_token
 from chatserver.accounts.rechecking import arecheck
 from chatserver.origins import allowed
-from conversations import wire
+from conversations import permissions, wire
 from conversations.database import storage_error
 from streaming.protocol.errors import ChatError, Draining, InternalError, NotAuthenticated
 from streaming.tasks import TaskRegistry
 from streaming.transports import sending, session
 from streaming.transports.attach import Wish
 from streaming.transports.beginning import beginning_of
+from streaming.transports.feed_socket import FeedOnSocket
 from streaming.transports.live import Live, connections
 from streaming.transports.session import CloseCode, Command, Refusal
 from streaming.transports.subscriptions import Subscriptions
@@ -122,6 +123,15 @@ class ChatSocket(AsyncConsumer):
                 await self.send_text(session.pong(frame.req, t=frame.data.t, server_time=now, heads=heads))
             case "message.send":
                 await self._send_message(frame)
+            case "subscribe" if frame.data.feed:
+                permissions.require(await self._principal(), "read")
+                await self.feed.end()  # the ack comes before its first event, and after the last of the one before
+                await self.send_text(session.ack(frame.req, {"head": await self.feed.head()}))
+                await self.feed.begin(after=frame.data.after)
+            case "unsubscribe" if frame.data.feed:
+                await self._principal()
+                await self.feed.end()
+                await self.send_text(session.ack(frame.req, {}))
             case "subscribe":
                 await self._subscribe(frame)
             case "unsubscribe":
@@ -234,6 +244,7 @@ class ChatSocket(AsyncConsumer):
             send=self.send_text,
             most=self.engine.numbers.max_subscriptions,
         )
+        self.feed = FeedOnSocket(engine=self.engine, tasks=self.tasks, live=self.live, send=self.send_text)
         self._over = asyncio.Event()
         self.tasks.spawn(self._watch(self.live), name="socket watch")
         return True

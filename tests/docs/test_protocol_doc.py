@@ -11,6 +11,7 @@ from conversations.api.urls import urlpatterns as resources
 from streaming.engine.calls import MAX_STEPS, REPEAT_LIMIT
 from streaming.protocol.errors import ChatError
 from streaming.protocol.events import BY_NAME, HINTS, TERMINAL_EVENTS
+from streaming.protocol.feed import RECORDED, RESET
 from streaming.protocol.lifecycle import TRANSITIONS
 from streaming.transports.routing import websocket_urlpatterns
 from streaming.transports.session import COMMANDS, CloseCode
@@ -70,7 +71,12 @@ def test_the_events_are_those_of_the_code() -> None:
 
 def test_no_table_speaks_of_an_event_that_does_not_exist() -> None:
     told = {name for row in rows(TEXT) for cell in row for name in names(cell) if name.startswith("thread.")}
-    assert told <= BY_NAME.keys()
+    assert told <= BY_NAME.keys() | RECORDED.keys()
+
+
+def test_the_feed_s_events_and_their_data_are_those_of_the_code() -> None:
+    told = {names(row[0])[0]: set(names(row[1])) for row in rows(section("The feed"))}
+    assert told == {**{name: set(data) for name, data in RECORDED.items()}, RESET: {"head", "reason"}}
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))

@@ -153,6 +153,8 @@ class Socket:
             if frame["event"] == "ack" and "run_id" in frame["data"]:
                 for run_id in (frame["data"]["run_id"], *(run["id"] for run in frame["data"].get("runs", ()))):
                     self.runs.setdefault(run_id, Transcript())
+        elif "feed" in frame:
+            assert "id" not in frame, f"a feed event that could be taken for a run's: {text[:300]}"
         elif frame["event"] != "session.ready":
             run_id = frame["data"]["run_id"]
             assert run_id in self.runs, f"an event of a run that was not subscribed to: {text[:300]}"

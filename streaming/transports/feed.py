@@ -1,0 +1,65 @@
+"""The user's feed over HTTP: everything that is not tokens, as Server-Sent Events."""
+
+import random
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from chatserver.accounts.principal import Principal
+from conversations.permissions import require
+from streaming.transports import sse_wire
+from streaming.transports.answers import endpoint, last_event
+from streaming.transports.broken import told_feed_as_broken
+from streaming.transports.feed_follow import follow_feed
+from streaming.transports.live import Live, connections
+from streaming.wiring import Engine, engine
+
+
+@endpoint("GET")
+async def events(request: HttpRequest, principal: Principal) -> HttpResponseBase:
+    """It counts as one of the user's streams, and ends with their rights."""
+    require(principal, "read")
+    after = last_event(request)
+    live = connections().admit(principal)
+    names = request.GET.get("names") != "0"
+    answer = StreamingHttpResponse(
+        _guarded(_body(engine(), live, after=after, names=names), live, names=names), headers=sse_wire.HEADERS
+    )
+    # The connection may be gone before the body is ever asked for; then its end is nobody's but the response's.
+    answer._resource_closers.append(lambda: connections().leave(live))  # type: ignore[attr-defined]
+    return answer
+
+
+async def _body(engine: Engine, live: Live, *, after: int, names: bool) -> AsyncGenerator[bytes, None]:
+    numbers = engine.numbers
+    yield sse_wire.opening()
+    rotation = time.monotonic() + numbers.rotation * random.uniform(0.8, 1.2)
+    sent = 0
+    news = follow_feed(
+        feeds=engine.feeds, user_id=live.principal.user_id, after=after, heartbeat=numbers.heartbeat, live=live
+    )
+    async with aclosing(news):
+        async for entries in news:
+            data = sse_wire.block(entries, (), names=names) or sse_wire.HEARTBEAT
+            yield data
+            sent += len(data)
+            # On a server without back-pressure what was sent may still be in its memory: rotating bounds that.
+            if time.monotonic() > rotation or sent > numbers.rotation_bytes:
+                return
+    if live.ending == "restart":
+        yield sse_wire.retry(random.randint(500, 5000))
+
+
+async def _guarded(body: AsyncGenerator[bytes, None], live: Live, *, names: bool) -> AsyncGenerator[bytes, None]:
+    """No exception may reach the server once the response has begun: see ``sse.py``."""
+    try:
+        async with aclosing(body):
+            async for data in body:
+                yield data
+    except Exception as fault:
+        yield sse_wire.frame(told_feed_as_broken(fault), None, names=names)
+    finally:
+        connections().leave(live)
