@@ -55,6 +55,13 @@ class Opened:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MustEnd:
+    """Nothing was opened: these runs must end first, and the request says that they shall (``if_busy: interrupt``)."""
+
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Place:
     """Where the new question and answers stand in the tree. ``question`` is an old one that is asked again."""
 
@@ -68,12 +75,13 @@ Choose = Callable[[], Sequence[Choice]]
 
 def open_run(
     *, principal: Principal, thread_id: UUID | str | None, command: Send, choose: Choose, key: Key | None = None
-) -> Opened:
+) -> Opened | MustEnd:
     """Start an answer, or one a model side by side. Without a thread, one is made. ``choose`` names the models, the one
     of lane 0 first, or refuses.
 
     Raises NotFound, Forbidden, IdempotencyConflict, ThreadBusy (with the active run), StaleHead, InvalidRequest. The
-    key is looked up before every refusal; a refused request stores nothing.
+    key is looked up before every refusal; a refused request stores nothing. MustEnd is the answer to a request that
+    would be carried out if the thread were free: what is refused for another reason interrupts nobody.
     """
     facts: dict[str, Any] = {
         "principal": principal,
@@ -92,7 +100,7 @@ def open_run(
 @verb
 def _open_run(
     *, principal: Principal, thread_id: UUID | str | None, command: Send, choose: Choose, key: Key | None
-) -> Opened:
+) -> Opened | MustEnd:
     permissions.require(principal, "chat")
     if earlier := _earlier(principal, key):
         return earlier
@@ -104,11 +112,16 @@ def _open_run(
         if earlier := _earlier(principal, key):
             return earlier
     choices = choose()
-    _refuse_if_busy(thread)
+    active = tuple(Run.objects.filter(thread=thread, status__in=ACTIVE, waiting=False).order_by("lane"))
+    if active and command.if_busy == "reject":
+        raise ThreadBusy(details={"run": _plain(active[0])})
     if command.expected_head and str(thread.head_id) != command.expected_head:
         raise StaleHead(details={"head": wire.plain(str(thread.head_id)) if thread.head_id else None})
 
-    runs = _write(thread=thread, command=command, choices=choices, place=_place(principal, thread, command))
+    place = _place(principal, thread, command)
+    if active:
+        return MustEnd(runs=active)
+    runs = _write(thread=thread, command=command, choices=choices, place=place)
     if key is not None:
         key.keep({"run_ids": [str(run.pk) for run in runs]})
     announce("thread.created" if thread_id is None else "thread.updated", thread)
@@ -123,12 +136,6 @@ def _earlier(principal: Principal, key: Key | None) -> Opened | None:
         return None
     runs = (permissions.access_run(principal, run_id, "read") for run_id in done["run_ids"])
     return Opened(runs=tuple(runs), replayed=True)
-
-
-def _refuse_if_busy(thread: Thread) -> None:
-    busy = Run.objects.filter(thread=thread, status__in=ACTIVE, waiting=False).order_by("lane").first()
-    if busy is not None:
-        raise ThreadBusy(details={"run": _plain(busy)})
 
 
 def _place(principal: Principal, thread: Thread, command: Send) -> _Place:

@@ -41,7 +41,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     expected_head: Id | None = None
     regenerate: Id | None = None
     edit: Id | None = None
-    if_busy: Literal["reject"] = "reject"
+    if_busy: Literal["reject", "interrupt"] = "reject"
     attachments: Annotated[list[Id], Meta(max_length=0)] = []
     tools: Annotated[list[ToolName], Meta(max_length=100)] | None = None
     parameters: dict[str, Any] = {}

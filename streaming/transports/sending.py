@@ -1,6 +1,8 @@
 """Starting and stopping runs on behalf of a person: what both transports do, in one place."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +16,23 @@ from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_open import Choice, Choose, Opened, open_run
 from streaming.protocol.commands import Chat, Send, body_hash
-from streaming.protocol.errors import Draining, ModelUnknown
+from streaming.protocol.errors import Draining, ModelUnknown, NotFound, ThreadBusy
+from streaming.protocol.lifecycle import ACTIVE
 from streaming.wiring import Engine
+
+# Closing the model's connection takes a second, two where the wish went lost on the way; the rest is for storage.
+INTERRUPTED_WITHIN = 10.0
+LOOK_EVERY = 0.05
+STILL_STOPPING = "The answer before is still being stopped. Send again in a moment."
 
 
 async def send(
     engine: Engine, principal: Principal, thread_id: UUID | str, command: Send, *, key: str | None, body: Any
 ) -> Opened:
-    """Open a run in a thread. Raises what ``open_run`` raises, ModelUnknown, and Draining."""
+    """Open a run in a thread; where it shall interrupt those that write there, after they have ended.
+
+    Raises what ``open_run`` raises, ModelUnknown, and Draining.
+    """
     scope = f"runs {permissions.as_id(thread_id)}"
     return await _open(engine, principal, thread_id, command, _key(principal, key, body, scope))
 
@@ -45,12 +56,33 @@ async def find_run(principal: Principal, run_id: UUID | str) -> Run:
 async def _open(
     engine: Engine, principal: Principal, thread_id: UUID | str | None, command: Send, key: Key | None
 ) -> Opened:
-    if engine.supervisor.draining:
-        raise Draining(retry_after_ms=2000)
     choose = await _choosing(engine, await sync_to_async(_model_names)(principal, thread_id, command))
-    return await sync_to_async(open_run)(
-        principal=principal, thread_id=thread_id, command=command, choose=choose, key=key
-    )
+    deadline = asyncio.get_running_loop().time() + INTERRUPTED_WITHIN
+    while True:
+        if engine.supervisor.draining:
+            raise Draining(retry_after_ms=2000)
+        opened = await sync_to_async(open_run)(
+            principal=principal, thread_id=thread_id, command=command, choose=choose, key=key
+        )
+        if isinstance(opened, Opened):
+            return opened
+        await _interrupt(opened.runs, deadline)
+
+
+async def _interrupt(runs: Sequence[Run], deadline: float) -> None:
+    """Stop the runs and return when they have ended, with all that was written kept. No thread is held meanwhile.
+
+    Raises ThreadBusy where that takes too long; they are stopped all the same, and the request may be sent again.
+    """
+    for run in runs:
+        with suppress(NotFound):
+            await sync_to_async(cancel_run)(run=run, by="user", reason="interrupted")
+    active = Run.objects.filter(pk__in=[run.pk for run in runs], status__in=ACTIVE)
+    while await sync_to_async(active.exists)():
+        if asyncio.get_running_loop().time() > deadline:
+            raise ThreadBusy(STILL_STOPPING, retry_after_ms=1000)
+        await asyncio.sleep(LOOK_EVERY)
+        active = active.all()
 
 
 async def _choosing(engine: Engine, names: Sequence[str]) -> Choose:

@@ -83,6 +83,11 @@ def read_frame(text: str | None, *, authenticated: bool, most: int = 64 * 1024) 
         return Refusal(req=req, error=error)
 
 
+def may_last(frame: Command) -> bool:
+    """Whether it waits for something that may take seconds: meanwhile other frames of the socket must be answered."""
+    return isinstance(frame.data, SocketSend) and frame.data.if_busy == "interrupt"
+
+
 def ack(req: str | int | None, data: dict[str, Any]) -> str:
     return dumps({"event": "ack", "req": req, "data": data})
 

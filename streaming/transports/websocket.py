@@ -56,6 +56,7 @@ class ChatSocket(AsyncConsumer):
         self.pinged = False
         self.last_frame = asyncio.get_running_loop().time()
         self._writing = asyncio.Lock()
+        self._lasting: asyncio.Task[None] | None = None  # one frame that takes its time; a second one waits its turn
         if session.PROTOCOL not in self.scope["subprotocols"]:
             await self.base_send({"type": "websocket.accept"})
             await self.close(CloseCode.NO_SUBPROTOCOL)
@@ -74,7 +75,12 @@ class ChatSocket(AsyncConsumer):
         frame = session.read_frame(message.get("text"), authenticated=authenticated, most=self.engine.numbers.max_frame)
         if isinstance(frame, Refusal):
             await self.send_text(session.refuse(frame.req, frame.error))
-            return
+        elif session.may_last(frame) and (self._lasting is None or self._lasting.done()):
+            self._lasting = self.tasks.spawn(self._answer(frame), name=f"socket {frame.event}")
+        else:
+            await self._answer(frame)
+
+    async def _answer(self, frame: Command) -> None:
         try:
             await self._act(frame)
         except ChatError as error:
