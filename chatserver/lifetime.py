@@ -5,12 +5,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 import structlog
 from django.conf import settings
 
+from chatserver.accounts.signals import access_changed
 from chatserver.edge import Application, Receive, Scope, Send, unavailable
 from streaming.engine.data_lock import DataDirectoryInUse
 from streaming.tasks import TaskRegistry
@@ -36,6 +38,7 @@ class Lifetime:
         self._tasks = TaskRegistry()
         self._previous: dict[int, Handler] = {}
         self._draining = False
+        self._changed = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -55,6 +58,8 @@ class Lifetime:
         except DataDirectoryInUse as fault:
             await send({"type": "lifespan.startup.failed", "message": str(fault)})
             return
+        # Daphne, the one server without a lifespan, is also the one that takes whatever is sent, at once.
+        connections().server_pushes_back = True
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._tasks.cancel_all()
@@ -81,6 +86,7 @@ class Lifetime:
             log.error(str(refusal))
             return refusal
         self._loop = asyncio.get_running_loop()
+        access_changed.connect(self._recheck_soon, weak=False, dispatch_uid="lifetime")
         self._tasks.spawn(self._recheck_for_ever(), name="rights of live connections")
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -108,13 +114,22 @@ class Lifetime:
         finally:  # whatever went wrong here, the server must hear of the signal
             self._previous[number](number, None)
 
+    def _recheck_soon(self, **_: Any) -> None:
+        """Somebody's rights have changed in this process; called on any thread."""
+        self._loop.call_soon_threadsafe(self._changed.set)
+
     async def _recheck_for_ever(self) -> None:
+        """When rights change here; and every second for what changes elsewhere, behind our back, or by the clock."""
         while True:
-            await asyncio.sleep(RECHECK_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RECHECK_EVERY):
+                    await self._changed.wait()
+            self._changed.clear()
             try:
                 await connections().end_the_unwelcome()
             except Exception as fault:
                 log.warning("rights could not be checked again", exc_info=fault)
+                await asyncio.sleep(RECHECK_EVERY)
 
 
 def _callable(number: int, handler: Any) -> Handler:

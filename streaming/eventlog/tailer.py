@@ -118,6 +118,11 @@ class Tailer:
         for subscription in channel.subscriptions:
             subscription.add_hint(text)
 
+    def head(self, run_id: UUID) -> int:
+        """The last event of a run as far as this process knows; 0 where nobody follows it here."""
+        channel = self._channels.get(run_id)
+        return 0 if channel is None else channel.head
+
     async def read(self, run_id: UUID, after: int) -> list[Entry]:
         return await self._log.read(run_id=run_id, after=after)
 

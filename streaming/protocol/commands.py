@@ -133,6 +133,13 @@ class RunKey(msgspec.Struct, frozen=True, kw_only=True):
     run_id: Id
 
 
+class FlowAck(msgspec.Struct, frozen=True, kw_only=True):
+    """The client has applied the run's events up to ``id``."""
+
+    run_id: Id
+    id: Annotated[int, Meta(ge=0)]
+
+
 class Ping(msgspec.Struct, frozen=True, kw_only=True):
     t: Any = None
 

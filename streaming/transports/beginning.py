@@ -7,6 +7,7 @@ from asgiref.sync import sync_to_async
 
 from conversations.models import Run
 from streaming.eventlog.base import LogLost
+from streaming.protocol.codec import Entry
 from streaming.transports.attach import FromSnapshot, NothingMore, Replay, Wish, attach
 from streaming.transports.standing import recorded_snapshot, snapshot_text, standing, state_before_the_end
 from streaming.wiring import Engine
@@ -21,6 +22,7 @@ class Beginning:
     mode: Mode
     head: int
     after: int
+    wish: Wish
     snapshot: str | None = None
 
 
@@ -29,19 +31,19 @@ async def beginning_of(engine: Engine, run: Run, *, after: int, wish: Wish) -> B
     stands = await standing(engine.event_log, run, after=after)
     match attach(stands, after=after, wish=wish):
         case NothingMore():
-            return Beginning(mode="ended", head=stands.head, after=after)
+            return Beginning(mode="ended", head=stands.head, after=after, wish=wish)
         case Replay(after=start_after):
-            return Beginning(mode="replay", head=stands.head, after=start_after)
+            return Beginning(mode="replay", head=stands.head, after=start_after, wish=wish)
         case FromSnapshot(gap=gap, reason=reason):
-            as_of, text = await _snapshot(engine, run, gap=gap, reason=reason)
-            return Beginning(mode="snapshot", head=stands.head, after=as_of, snapshot=text)
+            made = await snapshot_of(engine, run, gap=gap, reason=reason)
+            return Beginning(mode="snapshot", head=stands.head, after=made.id, wish=wish, snapshot=made.text)
 
 
-async def _snapshot(engine: Engine, run: Run, *, gap: bool, reason: str) -> tuple[int, str]:
+async def snapshot_of(engine: Engine, run: Run, *, gap: bool, reason: str) -> Entry:
     """The number it stands at and its text: from the log while it has the run's beginning, from the rows after."""
     try:
         state = await state_before_the_end(engine.event_log, run.pk)
         snapshot = state.as_snapshot(gap, reason)
     except (LogLost, ValueError):
         snapshot = await sync_to_async(recorded_snapshot)(run, gap=gap, reason=reason)
-    return snapshot.as_of, snapshot_text(snapshot)
+    return Entry(snapshot.as_of, snapshot_text(snapshot))

@@ -1,19 +1,20 @@
 """The feed of the socket's user, followed on the socket: one task, owned here, ended here."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from conversations import selectors
 from streaming.tasks import TaskRegistry
 from streaming.transports.broken import told_feed_as_broken
+from streaming.transports.credit import UNACKNOWLEDGED_BYTES
 from streaming.transports.feed_follow import follow_feed
 from streaming.transports.live import Live
-from streaming.transports.subscriptions import SendText
+from streaming.transports.subscriptions import SendText, SocketClosed
 from streaming.wiring import Engine
 
 
 class FeedOnSocket:
-    """``send`` writes one text frame and waits until the socket has taken it."""
+    """``send`` writes one text frame, and raises SocketClosed where the socket takes it no more."""
 
     def __init__(self, *, engine: Engine, tasks: TaskRegistry, live: Live, send: SendText) -> None:
         self._engine = engine
@@ -41,8 +42,11 @@ class FeedOnSocket:
         """A reader must not wait for ever for a feed that is not followed any more: the socket is closed over it."""
         try:
             await self._follow(after)
+        except SocketClosed:
+            return
         except Exception as fault:
-            await self._send(told_feed_as_broken(fault))
+            with suppress(SocketClosed):
+                await self._send(told_feed_as_broken(fault))
             self._live.end("restart")
 
     async def _follow(self, after: int) -> None:
@@ -54,7 +58,12 @@ class FeedOnSocket:
             live=self._live,
         )
         async with aclosing(news):
+            room = UNACKNOWLEDGED_BYTES  # it has no acknowledgements
             async for entries in news:
                 for entry in entries:
-                    if self._live.ending in (None, "restart"):
+                    if self._live.may_deliver:
                         await self._send(entry.text)
+                        room -= len(entry.text)
+                if room < 0:
+                    self._live.end("rotation")
+                    return

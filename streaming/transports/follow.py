@@ -1,7 +1,7 @@
 """Following one run from a cursor: the loop that every transport stands on. It holds a cursor and nothing else."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -15,12 +15,19 @@ _ERROR = f'{{"event":"{ErrorEvent.name}",'
 _TERMINAL = tuple(f'{{"event":"{name}",' for name in TERMINAL_EVENTS)
 
 
+Overtake = Callable[[int], Awaitable[Entry | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a reader gets at once: numbered entries in order, and hints. Neither: a heartbeat's time of silence."""
+    """What a reader gets at once: numbered entries in order, and hints. Neither: a heartbeat's time of silence.
+
+    ``snapshot``, with the number it stands at, comes alone and replaces all that the reader has.
+    """
 
     entries: list[Entry] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    snapshot: Entry | None = None
 
 
 def is_terminal(entry: Entry) -> bool:
@@ -33,22 +40,37 @@ def is_of_the_end(entry: Entry) -> bool:
 
 
 async def follow(
-    *, tailer: Tailer, run_id: UUID, after: int, heartbeat: float, live: Live | None = None
+    *,
+    tailer: Tailer,
+    run_id: UUID,
+    after: int,
+    heartbeat: float,
+    live: Live | None = None,
+    overtake: Overtake | None = None,
 ) -> AsyncGenerator[News, None]:
     """Yield what comes after event ``after``, until the terminal event has been yielded or ``live`` is told to end: at
     once where its right has gone, with what there is where the server restarts.
 
-    Reads at most 256 events / 256 KiB at a time; asks for more only when the caller does. Raises LogLost.
+    Reads at most 256 events / 256 KiB at a time; asks for more only when the caller does. ``overtake`` is asked with
+    the cursor of a reader whom the recent events have left behind, and may give a snapshot to go on from.
+    Raises LogLost.
     """
     cursor = after
     with ExitStack() as stack:
         subscription = stack.enter_context(tailer.subscribe(run_id))
         if live is not None:
             stack.enter_context(live.waking(subscription.wake))
-        while live is None or live.ending in (None, "restart"):
+        while live is None or live.may_deliver:
             entries = subscription.recent(cursor)
+            if entries is None and overtake is not None and (snapshot := await overtake(cursor)) is not None:
+                if live is None or live.may_deliver:
+                    yield News(snapshot=snapshot)
+                cursor = snapshot.id
+                continue
             if entries is None:
                 entries = await tailer.read(run_id, cursor)
+            if live is not None and not live.may_deliver:
+                return  # it ended while we read: nothing is given any more
             hints = subscription.take_hints()
             if entries or hints:
                 yield News(entries, hints)

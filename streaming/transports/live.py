@@ -10,9 +10,10 @@ from django.conf import settings
 
 from chatserver.accounts.principal import Principal
 from chatserver.accounts.rechecking import arecheck
-from streaming.protocol.errors import ChatError, Draining, NotAuthenticated, TooManyStreams
+from streaming.protocol.errors import ChatError, Draining, NotAuthenticated, TooManyStreams, Unavailable
 
-Reason = Literal["restart", "rotation", "not_authenticated", "too_slow"]
+# rights_changed: the way in is still there, but gives other rights; whoever comes again gets those.
+Reason = Literal["restart", "rotation", "not_authenticated", "rights_changed", "too_slow"]
 
 
 class Live:
@@ -22,6 +23,11 @@ class Live:
         self.principal = principal
         self.ending: Reason | None = None
         self._wakes: list[Callable[[], None]] = []
+
+    @property
+    def may_deliver(self) -> bool:
+        """Whether anything may still be sent: nothing at all once the right to it has gone."""
+        return self.ending in (None, "restart")
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
@@ -40,7 +46,13 @@ class Live:
 
     def ended(self) -> ChatError:
         """Why it was told to end, for a caller that has not been answered yet."""
-        return NotAuthenticated() if self.ending == "not_authenticated" else Draining(retry_after_ms=2000)
+        match self.ending:
+            case "not_authenticated":
+                return NotAuthenticated()
+            case "rights_changed":
+                return Unavailable("Your rights have changed. Ask again.", retry_after_ms=1000)
+            case _:
+                return Draining(retry_after_ms=2000)
 
 
 class LiveConnections:
@@ -51,6 +63,7 @@ class LiveConnections:
         self._open: set[Live] = set()
         self._by_user: Counter[UUID] = Counter()
         self.draining = False
+        self.server_pushes_back = False  # whether a write waits for a client that does not read
 
     def __len__(self) -> int:
         return len(self._open)
@@ -83,18 +96,28 @@ class LiveConnections:
             del self._by_user[live.principal.user_id]
 
     async def end_the_unwelcome(self) -> None:
-        """Ask again who holds each connection, and end those whose way in is gone. At most three queries for all."""
+        """Ask again who holds each connection, and end those whose way in is gone or gives other rights now.
+
+        At most three queries for all.
+        """
         principals = {live.principal for live in self._open}
         if not principals:
             return
         now = await arecheck(principals)
         for live in list(self._open):
-            if now.get(live.principal, live.principal) is None:
+            principal = now.get(live.principal, live.principal)
+            if principal is None:
                 live.end("not_authenticated")
+            elif _rights(principal) != _rights(live.principal):
+                live.end("rights_changed")
 
     def end_all(self, reason: Reason) -> None:
         for live in list(self._open):
             live.end(reason)
+
+
+def _rights(principal: Principal) -> tuple[object, ...]:
+    return principal.user_id, principal.is_staff, principal.scopes
 
 
 _connections: LiveConnections | None = None

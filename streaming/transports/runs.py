@@ -94,10 +94,16 @@ async def events(request: HttpRequest, principal: Principal, run_id: str) -> Htt
         raise InvalidRequest("snapshot is auto, 1 or 0.", details={"field": "snapshot"})
     names = request.GET.get("names") != "0"
     run = await sending.find_run(principal, run_id)
-    start = await beginning_of(engine(), run, after=after, wish=wish)
-    if start.mode == "ended":
-        return HttpResponse(status=204)  # this, and only this, stops a browser's EventSource
-    return stream_run(engine(), run, connections().admit(principal), start=start, names=names)
+    live = connections().admit(principal)
+    try:
+        start = await beginning_of(engine(), run, after=after, wish=wish)
+        if start.mode == "ended":
+            connections().leave(live)
+            return HttpResponse(status=204)  # this, and only this, stops a browser's EventSource
+    except BaseException:
+        connections().leave(live)
+        raise
+    return stream_run(engine(), run, live, start=start, names=names)
 
 
 @endpoint("POST")

@@ -1,17 +1,28 @@
 """The socket's conversation, without a socket. Pure: frames in, what to do out.
 
-Every frame gets exactly one reply with its ``req``: an ``ack``, an ``error`` or a ``pong``. Replies carry a ``req`` and
-never an ``id``, so they can never be taken for events.
+Every frame gets exactly one reply with its ``req``: an ``ack``, an ``error`` or a ``pong``. (A ``flow.ack`` gets one
+only where it is bad.) Replies carry a ``req`` and never an ``id``, so they can never be taken for events.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from streaming.protocol.codec import dumps
-from streaming.protocol.commands import Auth, Ping, RunKey, SocketSend, Subscribe, SubscriptionKey, parse, parse_json
-from streaming.protocol.errors import BodyTooLarge, ChatError, InvalidRequest, NotAuthenticated
+from streaming.protocol.commands import (
+    Auth,
+    FlowAck,
+    Ping,
+    RunKey,
+    SocketSend,
+    Subscribe,
+    SubscriptionKey,
+    parse,
+    parse_json,
+)
+from streaming.protocol.errors import BodyTooLarge, ChatError, InvalidJson, InvalidRequest, NotAuthenticated
 
 PROTOCOL = "chat.v1"
 
@@ -22,10 +33,12 @@ COMMANDS: dict[str, type[msgspec.Struct]] = {
     "unsubscribe": SubscriptionKey,
     "run.cancel": RunKey,
     "ping": Ping,
+    "flow.ack": FlowAck,
 }
 _BEFORE_AUTH = frozenset({"auth", "ping"})
 _ENVELOPE = frozenset({"event", "req", "data"})
-MAX_REQ = 100
+MAX_REQ = 100  # characters
+LARGEST_REQ = 2**63
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,22 +78,34 @@ def read_frame(text: str | None, *, authenticated: bool, most: int = 64 * 1024) 
         # A server with a frame limit of its own closes with 1009 before we see it; Daphne has none.
         if text is not None and len(text.encode()) > most:
             raise BodyTooLarge("The frame is larger than this server accepts. Use POST.", details={"limit": most})
-        envelope = parse_json(text) if text is not None else None
-        if not isinstance(envelope, dict) or not isinstance(envelope.get("event"), str):
-            raise InvalidRequest("A frame is one JSON object with event, req and data.")
+        try:
+            envelope = parse_json(text) if text is not None else None
+        except InvalidJson:
+            req = _req_of_the_unreadable(text)
+            raise
+        if not isinstance(envelope, dict):
+            raise InvalidRequest("A frame is one JSON object with event, req and data, as text.")
         req = _req(envelope.get("req"))
-        if unknown := sorted(str(name)[:100] for name in envelope.keys() - _ENVELOPE):
-            raise InvalidRequest("A frame has event, req and data only.", details={"fields": unknown[:20]})
-        event = envelope["event"]
-        kind = COMMANDS.get(event)
-        if kind is None:
-            raise InvalidRequest("There is no such frame.", details={"event": event[:100], "known": sorted(COMMANDS)})
-        if not authenticated and event not in _BEFORE_AUTH:
-            raise NotAuthenticated("Send an auth frame first.")
-        body = envelope.get("data") or {}
-        return Command(event=event, req=req, data=parse(body, kind), body=body)
+        return _command(envelope, req, authenticated=authenticated)
     except ChatError as error:
         return Refusal(req=req, error=error)
+
+
+def _command(envelope: dict[str, Any], req: str | int | None, *, authenticated: bool) -> Command:
+    event = envelope.get("event")
+    if not isinstance(event, str):
+        raise InvalidRequest("event is the name of a frame.", details={"field": "event"})
+    if unknown := sorted(str(name)[:100] for name in envelope.keys() - _ENVELOPE):
+        raise InvalidRequest("A frame has event, req and data only.", details={"fields": unknown[:20]})
+    kind = COMMANDS.get(event)
+    if kind is None:
+        raise InvalidRequest("There is no such frame.", details={"event": event[:100], "known": sorted(COMMANDS)})
+    if not authenticated and event not in _BEFORE_AUTH:
+        raise NotAuthenticated("Send an auth frame first.")
+    body = envelope.get("data")
+    if body is None:
+        body = {}
+    return Command(event=event, req=req, data=parse(body, kind), body=body)
 
 
 def may_last(frame: Command) -> bool:
@@ -117,8 +142,17 @@ def ready(*, session_id: str, user_id: str, heartbeat: float, max_frame: int, ma
 
 
 def _req(value: Any) -> str | int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST_REQ):
         return value
     if isinstance(value, str) and len(value) <= MAX_REQ:
         return value
-    raise InvalidRequest(f"req is a number or a text of at most {MAX_REQ} characters.", details={"field": "req"})
+    raise InvalidRequest(f"req is a whole number or a text of at most {MAX_REQ} characters.", details={"field": "req"})
+
+
+def _req_of_the_unreadable(text: str | None) -> str | int | None:
+    """The ``req`` of a frame that is refused for something else in it, NaN or too many levels; None if it has none."""
+    try:
+        envelope = json.loads(text or "")
+        return _req(envelope.get("req")) if isinstance(envelope, dict) else None
+    except (ValueError, RecursionError, InvalidRequest):
+        return None

@@ -1,10 +1,10 @@
 """Events of a run as a streaming HTTP response."""
 
+import math
 import random
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from uuid import UUID
 
 from django.http import StreamingHttpResponse
 
@@ -12,6 +12,7 @@ from conversations.models import Run
 from streaming.transports import sse_wire
 from streaming.transports.beginning import Beginning
 from streaming.transports.broken import told_as_broken
+from streaming.transports.falling_behind import Overtaking, TooFarBehind
 from streaming.transports.follow import News, follow, is_terminal
 from streaming.transports.live import Live, connections
 from streaming.wiring import Engine
@@ -23,7 +24,7 @@ def stream_run(
     """The run's events from ``start`` to its end. The response takes ``live`` over and leaves when it is closed, which
     stops nothing but itself.
     """
-    body = _guarded(_body(engine, run.pk, live, start=start, names=names, done=done), live, run, names=names)
+    body = _guarded(_body(engine, run, live, start=start, names=names, done=done), live, run, names=names)
     answer = StreamingHttpResponse(body, headers=sse_wire.HEADERS)
     # The connection may be gone before the body is ever asked for; then its end is nobody's but the response's.
     answer._resource_closers.append(lambda: connections().leave(live))  # type: ignore[attr-defined]
@@ -31,32 +32,41 @@ def stream_run(
 
 
 async def _body(
-    engine: Engine, run_id: UUID, live: Live, *, start: Beginning, names: bool, done: bool
+    engine: Engine, run: Run, live: Live, *, start: Beginning, names: bool, done: bool
 ) -> AsyncGenerator[bytes, None]:
     numbers = engine.numbers
     yield sse_wire.opening()
     if start.snapshot is not None:
         yield sse_wire.frame(start.snapshot, start.after, names=names)
     rotation = time.monotonic() + numbers.rotation * random.uniform(0.8, 1.2)
-    sent = 0
-    events = follow(tailer=engine.tailer, run_id=run_id, after=start.after, heartbeat=numbers.heartbeat, live=live)
+    # Where the server does not push back, what was sent may still be in its memory: rotating bounds that.
+    room = math.inf if connections().server_pushes_back else numbers.rotation_bytes
+    events = follow(
+        tailer=engine.tailer,
+        run_id=run.pk,
+        after=start.after,
+        heartbeat=numbers.heartbeat,
+        live=live,
+        overtake=Overtaking(engine, run, start),
+    )
     async with aclosing(events):
         async for news in events:
             data = _bytes(news, names=names)
             yield data
-            sent += len(data)
+            room -= len(data)
             if news.entries and is_terminal(news.entries[-1]):
                 if done:
                     yield sse_wire.DONE
                 return
-            # On a server without back-pressure what was sent may still be in its memory: rotating bounds that.
-            if time.monotonic() > rotation or sent > numbers.rotation_bytes:
+            if time.monotonic() > rotation or room < 0:
                 return
     if live.ending == "restart":
         yield sse_wire.retry(random.randint(500, 5000))
 
 
 def _bytes(news: News, *, names: bool) -> bytes:
+    if news.snapshot is not None:
+        return sse_wire.frame(news.snapshot.text, news.snapshot.id, names=names)
     if not news.entries and not news.hints:
         return sse_wire.HEARTBEAT
     return sse_wire.block(news.entries, news.hints, names=names)
@@ -72,6 +82,8 @@ async def _guarded(
         async with aclosing(body):
             async for data in body:
                 yield data
+    except TooFarBehind:
+        return  # whoever comes again is served from where they are
     except Exception as fault:
         yield sse_wire.frame(told_as_broken(run, fault), None, names=names)
     finally:

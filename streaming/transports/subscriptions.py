@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from conversations.models import Run
@@ -11,6 +12,8 @@ from streaming.protocol.errors import InvalidRequest
 from streaming.tasks import TaskRegistry
 from streaming.transports.beginning import Beginning
 from streaming.transports.broken import told_as_broken
+from streaming.transports.credit import Credit
+from streaming.transports.falling_behind import Overtaking, TooFarBehind
 from streaming.transports.follow import follow, is_terminal
 from streaming.transports.live import Live
 from streaming.wiring import Engine
@@ -18,8 +21,23 @@ from streaming.wiring import Engine
 SendText = Callable[[str], Awaitable[None]]
 
 
+class SocketClosed(Exception):
+    """The socket takes nothing any more."""
+
+
+@dataclass(eq=False)
+class _Followed:
+    """A run on its way to the client. ``more`` is set when the client has acknowledged something."""
+
+    run: Run
+    start: Beginning
+    credit: Credit
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
 class Subscriptions:
-    """``send`` writes one text frame and raises when the socket takes it no more."""
+    """``send`` writes one text frame and raises SocketClosed when the socket takes it no more."""
 
     def __init__(self, *, engine: Engine, tasks: TaskRegistry, live: Live, send: SendText, most: int) -> None:
         self._engine = engine
@@ -27,13 +45,21 @@ class Subscriptions:
         self._live = live
         self._send = send
         self._most = most
-        self._following: dict[UUID, asyncio.Task[None]] = {}
-        self._heads: dict[UUID, int] = {}
+        self._following: dict[UUID, _Followed] = {}
 
     @property
     def heads(self) -> dict[str, int]:
-        """The last event that was sent of each run that is followed."""
-        return {str(run_id): head for run_id, head in self._heads.items()}
+        """The last event of each run that is followed, as far as this process knows: a client that has applied less is
+        behind.
+        """
+        tailer = self._engine.tailer
+        return {
+            str(run_id): max(tailer.head(run_id), followed.start.head, followed.credit.head)
+            for run_id, followed in self._following.items()
+        }
+
+    def __contains__(self, run_id: UUID) -> bool:
+        return run_id in self._following
 
     def require_room(self, run_id: UUID | None = None, *, places: int = 1) -> None:
         """Raises InvalidRequest where the socket may not follow ``places`` more runs, and ``run_id`` is not one that it
@@ -47,52 +73,76 @@ class Subscriptions:
         await self.end(run.pk)
         if start.mode == "ended":
             return
-        self._heads[run.pk] = start.after
-        task = self._tasks.spawn(self._follow_or_say_why_not(run, start), name=f"socket follows {run.pk}")
-        self._following[run.pk] = task
-        task.add_done_callback(lambda done: self._ended(run.pk, done))
+        followed = _Followed(run, start, Credit(after=start.after))
+        self._following[run.pk] = followed
+        followed.task = self._tasks.spawn(self._follow_or_say_why_not(followed), name=f"socket follows {run.pk}")
+        followed.task.add_done_callback(lambda _: self._ended(followed))
+
+    def acknowledge(self, run_id: UUID, id: int) -> None:
+        """The client has applied the run's events up to ``id``. Of a run that is not followed it means nothing: the
+        last acknowledgement of a run often crosses its end. Raises InvalidRequest for an event that was not sent.
+        """
+        if followed := self._following.get(run_id):
+            followed.credit.acknowledge(id)
+            followed.more.set()
 
     async def end(self, run_id: UUID) -> None:
-        task = self._following.pop(run_id, None)
-        self._heads.pop(run_id, None)
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        """Follow the run no more; when this returns nothing of it is under way."""
+        followed = self._following.pop(run_id, None)
+        if followed is not None and followed.task is not None:
+            followed.task.cancel()
+            await asyncio.gather(followed.task, return_exceptions=True)
 
-    async def end_all(self) -> None:
-        for run_id in list(self._following):
-            await self.end(run_id)
-
-    async def _follow_or_say_why_not(self, run: Run, start: Beginning) -> None:
+    async def _follow_or_say_why_not(self, followed: _Followed) -> None:
         """A reader must not wait for ever for a run that is not followed any more: the socket is closed over it."""
         try:
-            await self._follow(run.pk, start)
+            await self._follow(followed)
+        except SocketClosed:
+            return
+        except TooFarBehind:
+            self._live.end("too_slow")
         except Exception as fault:
-            await self._send(told_as_broken(run, fault))
+            with suppress(SocketClosed):
+                await self._send(told_as_broken(followed.run, fault))
             if not isinstance(fault, LogLost):
                 self._live.end("restart")
 
-    async def _follow(self, run_id: UUID, start: Beginning) -> None:
+    async def _follow(self, followed: _Followed) -> None:
+        run, start = followed.run, followed.start
         if start.snapshot is not None:
-            await self._send(start.snapshot)
+            await self._deliver(followed, start.after, start.snapshot)
         events = follow(
             tailer=self._engine.tailer,
-            run_id=run_id,
+            run_id=run.pk,
             after=start.after,
             heartbeat=3600.0,  # the socket's own pings keep it alive
             live=self._live,
+            overtake=Overtaking(self._engine, run, start),
         )
         async with aclosing(events):
             async for news in events:
+                if news.snapshot is not None:
+                    await self._deliver(followed, *news.snapshot)
                 for hint in news.hints:
                     await self._send(hint)
                 for entry in news.entries:
-                    await self._send(entry.text)
-                    self._heads[run_id] = entry.id
+                    if not self._live.may_deliver:
+                        return
+                    await self._deliver(followed, *entry)
                 if news.entries and is_terminal(news.entries[-1]):
                     return
+                if followed.credit.is_overdrawn:
+                    self._live.end("rotation")
+                    return
 
-    def _ended(self, run_id: UUID, done: asyncio.Task[None]) -> None:
-        if self._following.get(run_id) is done:
-            del self._following[run_id]
-            self._heads.pop(run_id, None)
+    async def _deliver(self, followed: _Followed, id: int, text: str) -> None:
+        """Send one event, as soon as the client's credit allows it."""
+        while not followed.credit.allows(len(text)):
+            followed.more.clear()
+            await followed.more.wait()
+        await self._send(text)
+        followed.credit.spend(id, len(text))
+
+    def _ended(self, followed: _Followed) -> None:
+        if self._following.get(followed.run.pk) is followed:
+            del self._following[followed.run.pk]

@@ -2,38 +2,39 @@
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from asgiref.sync import sync_to_async
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from chatserver.accounts.principal import Principal, aprincipal_of_session_key, aprincipal_of_token
+from chatserver.accounts.principal import Principal, aprincipal_of_token
 from chatserver.accounts.rechecking import arecheck
-from chatserver.origins import allowed
 from conversations import permissions, wire
 from conversations.database import storage_error
-from streaming.protocol.errors import ChatError, Draining, InternalError, NotAuthenticated
+from streaming.protocol.errors import ChatError, Draining, Forbidden, InternalError, NotAuthenticated
 from streaming.tasks import TaskRegistry
 from streaming.transports import sending, session
 from streaming.transports.attach import Wish
 from streaming.transports.beginning import beginning_of
+from streaming.transports.entrance import doorstep, principal_of_handshake
 from streaming.transports.feed_socket import FeedOnSocket
+from streaming.transports.inbox import Inbox
 from streaming.transports.live import Live, connections
 from streaming.transports.session import CloseCode, Command, Refusal
-from streaming.transports.subscriptions import Subscriptions
+from streaming.transports.subscriptions import SocketClosed, Subscriptions
 from streaming.wiring import engine
 
 log = structlog.get_logger(__name__)
-AUTH_WITHIN = 10.0
 _WISHES: dict[bool | None, Wish] = {True: "always", False: "never", None: "auto"}
 _CODES = {
     "restart": CloseCode.RESTART,
     "rotation": CloseCode.ROTATION,
+    "rights_changed": CloseCode.ROTATION,
     "not_authenticated": CloseCode.NOT_AUTHENTICATED,
     "too_slow": CloseCode.TOO_SLOW,
 }
@@ -42,6 +43,20 @@ _CODES = {
 class ChatSocket(AsyncConsumer):
     """One socket. ``closed`` is set once a close frame has been sent or the client has gone."""
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.live: Live | None = None
+        self.closed = False
+        self.tasks = TaskRegistry()  # what ends with the conversation
+        self._connection = TaskRegistry()  # what ends with the connection: what comes in, and the last word
+        self._inbox = Inbox(receive, flooded=self._flooded)
+        self._connection.spawn(self._inbox.fill(), name="socket inbox")
+        try:
+            await super().__call__(scope, self._inbox.next, send)  # type: ignore[no-untyped-call]
+        finally:
+            self.closed = True
+            await self._connection.cancel_all()
+            await self._release()
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         # Channels would hop to the one shared thread at every frame, to close old database connections; this
         # consumer touches the database only by calls that look after their own.
@@ -49,23 +64,29 @@ class ChatSocket(AsyncConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         self.engine = engine()
-        self.tasks = TaskRegistry()
         self.principal: Principal | None = None
-        self.live: Live | None = None
-        self.closed = False
+        self._on_the_doorstep: asyncio.Task[None] | None = None
         self.pinged = False
         self.last_frame = asyncio.get_running_loop().time()
         self._writing = asyncio.Lock()
         self._lasting: asyncio.Task[None] | None = None  # one frame that takes its time; a second one waits its turn
         if session.PROTOCOL not in self.scope["subprotocols"]:
             await self.base_send({"type": "websocket.accept"})
-            await self.close(CloseCode.NO_SUBPROTOCOL)
+            self.close(CloseCode.NO_SUBPROTOCOL)
             return
         # Accept first, then close with a reason: of a refused handshake a browser sees nothing but 1006.
         await self.base_send({"type": "websocket.accept", "subprotocol": session.PROTOCOL})
-        await self._authenticate_by_handshake()
-        if not self.closed and self.principal is None:
-            self.tasks.spawn(self._close_unless_authenticated(), name="socket authentication")
+        try:
+            principal = await principal_of_handshake(self.scope)
+        except NotAuthenticated:
+            self.close(CloseCode.NOT_AUTHENTICATED)
+        except Forbidden:
+            self.close(CloseCode.FORBIDDEN)
+        else:
+            if principal is None:
+                self._on_the_doorstep = self.tasks.spawn(self._wait_on_the_doorstep(), name="socket authentication")
+            elif self._admit(principal):
+                await self._ready(principal)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if self.closed:
@@ -73,18 +94,61 @@ class ChatSocket(AsyncConsumer):
         self.last_frame = asyncio.get_running_loop().time()
         authenticated = self.principal is not None
         frame = session.read_frame(message.get("text"), authenticated=authenticated, most=self.engine.numbers.max_frame)
-        if isinstance(frame, Refusal):
-            await self.send_text(session.refuse(frame.req, frame.error))
-        elif session.may_last(frame) and (self._lasting is None or self._lasting.done()):
+        if isinstance(frame, Command) and session.may_last(frame) and (self._lasting is None or self._lasting.done()):
             self._lasting = self.tasks.spawn(self._answer(frame), name=f"socket {frame.event}")
         else:
             await self._answer(frame)
 
-    async def _answer(self, frame: Command) -> None:
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        raise StopConsumer()
+
+    async def send_text(self, text: str) -> None:
+        """Write one frame. Raises SocketClosed where that cannot be; who takes nothing in time is given up."""
+        if self.closed:
+            raise SocketClosed()
+        try:
+            async with asyncio.timeout(self.engine.numbers.write_timeout), self._writing:
+                await self.base_send({"type": "websocket.send", "text": text})
+        except TimeoutError:
+            self.close(CloseCode.TOO_SLOW)
+            raise SocketClosed() from None
+        except OSError:  # the client has gone; the server tells us in its own time
+            raise SocketClosed() from None
+        except RuntimeError as fault:  # the close frame went out meanwhile
+            if not self.closed:
+                raise
+            raise SocketClosed() from fault
+
+    def close(self, code: int) -> None:
+        """From now on nothing is sent or acted on but the close frame."""
+        if not self.closed:
+            self.closed = True
+            self._connection.spawn(self._say_goodbye(code), name="socket goodbye")
+
+    async def _say_goodbye(self, code: int) -> None:
+        """Who does not listen any more is left without a word."""
+        try:
+            async with asyncio.timeout(1.0):
+                await self.base_send({"type": "websocket.close", "code": code})
+        except (TimeoutError, RuntimeError, OSError):
+            log.info("a socket was gone before it could be closed", code=code)
+            self._inbox.end()
+        await self._release()
+
+    async def _answer(self, frame: Command | Refusal) -> None:
+        with suppress(SocketClosed):
+            if isinstance(frame, Refusal):
+                await self.send_text(session.refuse(frame.req, frame.error))
+            else:
+                await self._act_or_say_why_not(frame)
+
+    async def _act_or_say_why_not(self, frame: Command) -> None:
         try:
             await self._act(frame)
         except ChatError as error:
             await self.send_text(session.refuse(frame.req, error))
+        except SocketClosed:
+            raise
         except (OperationalError, InterfaceError) as fault:
             log.warning("storage failed a frame", frame=frame.event, exc_info=fault)
             await self.send_text(session.refuse(frame.req, storage_error(fault)))
@@ -92,31 +156,6 @@ class ChatSocket(AsyncConsumer):
             log_id = secrets.token_hex(8)
             log.error("a frame failed", frame=frame.event, log_id=log_id, exc_info=fault)
             await self.send_text(session.refuse(frame.req, InternalError(log_id=log_id)))
-
-    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        self.closed = True
-        await self._release()
-        raise StopConsumer()
-
-    async def send_text(self, text: str) -> None:
-        """Write one frame; a socket that cannot be written to in time is given up."""
-        if self.closed:
-            return
-        try:
-            async with asyncio.timeout(self.engine.numbers.write_timeout), self._writing:
-                await self.base_send({"type": "websocket.send", "text": text})
-        except TimeoutError:
-            await self.close(CloseCode.TOO_SLOW)
-
-    async def close(self, code: int) -> None:
-        if self.closed:
-            return
-        self.closed = True
-        try:
-            async with asyncio.timeout(1.0):
-                await self.base_send({"type": "websocket.close", "code": code})
-        except (TimeoutError, RuntimeError, OSError):
-            log.info("a socket was gone before it could be closed", code=code)
 
     async def _act(self, frame: Command) -> None:
         match frame.event:
@@ -127,6 +166,8 @@ class ChatSocket(AsyncConsumer):
                 heads = self.subscriptions.heads if self.live else {}
                 now = str(wire.time(timezone.now()))
                 await self.send_text(session.pong(frame.req, t=frame.data.t, server_time=now, heads=heads))
+            case "flow.ack":
+                self.subscriptions.acknowledge(permissions.as_id(frame.data.run_id), frame.data.id)
             case "message.send":
                 await self._send_message(frame)
             case "subscribe" if frame.data.feed:
@@ -141,8 +182,10 @@ class ChatSocket(AsyncConsumer):
             case "subscribe":
                 await self._subscribe(frame)
             case "unsubscribe":
-                run = await sending.find_run(await self._principal(), frame.data.run_id)
-                await self.subscriptions.end(run.pk)
+                principal, run_id = await self._principal(), permissions.as_id(frame.data.run_id)
+                if run_id not in self.subscriptions:  # one that is followed may have been deleted meanwhile
+                    await sending.find_run(principal, run_id)
+                await self.subscriptions.end(run_id)
                 await self.send_text(session.ack(frame.req, {}))
             case "run.cancel":
                 run = await sending.cancel(await self._principal(), frame.data.run_id)
@@ -173,6 +216,8 @@ class ChatSocket(AsyncConsumer):
             reply["runs"] = sending.side_by_side(opened.runs)
         followed = opened.runs if data.subscribe else ()
         starts = [await beginning_of(self.engine, run, after=0, wish="never") for run in followed]
+        for run in followed:  # replayed by its key, it may be followed already
+            await self.subscriptions.end(run.pk)
         await self.send_text(session.ack(frame.req, reply))
         for run, start in zip(followed, starts, strict=True):
             await self.subscriptions.begin(run, start)
@@ -182,7 +227,8 @@ class ChatSocket(AsyncConsumer):
         wish = _WISHES[frame.data.snapshot]
         self.subscriptions.require_room(run.pk)
         start = await beginning_of(self.engine, run, after=frame.data.after, wish=wish)
-        # The ack of a subscription comes before its first event.
+        # The ack of a subscription comes before its first event, and after the last of the one that it replaces.
+        await self.subscriptions.end(run.pk)
         reply = {"status": run.status, "head": start.head, "mode": start.mode}
         await self.send_text(session.ack(frame.req, reply))
         await self.subscriptions.begin(run, start)
@@ -198,31 +244,14 @@ class ChatSocket(AsyncConsumer):
             raise NotAuthenticated()
         return now
 
-    async def _authenticate_by_handshake(self) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
-        bearer = headers.get("authorization", "")
-        if bearer.lower().startswith("bearer "):
-            await self._welcome(await aprincipal_of_token(bearer[7:].strip()))
-            return
-        key = self.scope.get("cookies", {}).get(settings.SESSION_COOKIE_NAME)
-        if not key:
-            return
-        scheme = "https" if self.scope.get("scheme") in ("wss", "https") else "http"
-        if not allowed(headers.get("origin"), host=headers.get("host", ""), scheme=scheme):
-            await self.close(CloseCode.FORBIDDEN)
-            return
-        principal = await aprincipal_of_session_key(key)
-        if principal is not None:
-            await self._welcome(principal)
-
     async def _authenticate_by_token(self, frame: Command) -> None:
         principal = await aprincipal_of_token(frame.data.token)
         if principal is None or (self.principal is not None and principal.user_id != self.principal.user_id):
             await self.send_text(session.refuse(frame.req, NotAuthenticated("This token is not valid.")))
-            await self.close(CloseCode.NOT_AUTHENTICATED)
+            self.close(CloseCode.NOT_AUTHENTICATED)
             return
         first = self.live is None
-        if first and not await self._admit(principal):
+        if first and not self._admit(principal):
             return
         self.principal = principal
         expires = await sync_to_async(sending.token_expiry)(principal)
@@ -230,19 +259,15 @@ class ChatSocket(AsyncConsumer):
         if first:
             await self._ready(principal)
 
-    async def _welcome(self, principal: Principal | None) -> None:
-        if principal is None:
-            await self.close(CloseCode.NOT_AUTHENTICATED)
-        elif await self._admit(principal):
-            self.principal = principal
-            await self._ready(principal)
-
-    async def _admit(self, principal: Principal) -> bool:
+    def _admit(self, principal: Principal) -> bool:
         try:
             self.live = connections().admit(principal)
         except ChatError as error:
-            await self.close(CloseCode.RESTART if isinstance(error, Draining) else CloseCode.TOO_MANY)
+            self.close(CloseCode.RESTART if isinstance(error, Draining) else CloseCode.TOO_MANY)
             return False
+        self.principal = principal
+        if self._on_the_doorstep is not None:
+            self._on_the_doorstep.cancel()
         self.subscriptions = Subscriptions(
             engine=self.engine,
             tasks=self.tasks,
@@ -277,16 +302,19 @@ class ChatSocket(AsyncConsumer):
                         await self._over.wait()
                 except TimeoutError:
                     if self.pinged and loop.time() - self.last_frame > dead_after:
-                        await self.close(CloseCode.NO_HEARTBEAT)
+                        self.close(CloseCode.NO_HEARTBEAT)
                         return
-        await self.close(_CODES[live.ending])
+        self.close(_CODES[live.ending])
 
-    async def _close_unless_authenticated(self) -> None:
-        await asyncio.sleep(AUTH_WITHIN)
-        if self.principal is None:
-            await self.close(CloseCode.NOT_AUTHENTICATED)
+    async def _wait_on_the_doorstep(self) -> None:
+        await doorstep.wait()
+        self.close(CloseCode.NOT_AUTHENTICATED)
+
+    def _flooded(self) -> None:
+        log.warning("a client sends more than one may", user=str(self.live.principal.user_id) if self.live else None)
+        self.close(CloseCode.TOO_MANY)
 
     async def _release(self) -> None:
-        await self.tasks.cancel_all()
         if self.live is not None:
             connections().leave(self.live)
+        await self.tasks.cancel_all()

@@ -1,6 +1,8 @@
 """``manage.py serve``: the product on uvicorn, with the settings it was measured with."""
 
 import argparse
+import os
+import socket
 import sys
 from types import FrameType
 from typing import Any
@@ -18,7 +20,19 @@ from streaming.wiring import data_lock_file
 
 
 class Server(uvicorn.Server):
-    """Ends with exit code 0 after a drain: uvicorn would raise the signal again. A second signal ends it at once."""
+    """Ends with exit code 0 after a drain: uvicorn would raise the signal again. A second signal ends it at once.
+
+    The kernel drops connections whose other side takes nothing or is not there any more. When we have given one up,
+    what is written to it already still waits to be taken, for ever where the other side says that it is not ready.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in (each for server in self.servers for each in server.sockets):
+            with socket.socket(fileno=os.dup(listening.fileno())) as own:
+                if own.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
+                    # In milliseconds; connections take it over. Twice our own time-out: that one shall come first.
+                    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(2000 * settings.WRITE_TIMEOUT))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Called without a frame when a drain is over; a signal that comes in the middle of one is a second one.

@@ -10,6 +10,9 @@
 
 const PROTOCOL = "chat.v1";
 const PING_EVERY = 25_000;
+// The server sends at most 1,000 events or 2 MiB beyond what was acknowledged: a reader who keeps up must never use that up.
+const ACK_EVENTS = 100;
+const ACK_SIZE = 256 * 1024;
 /** What the server's close codes mean for a reader. @type {Record<number, Ending["kind"]>} */
 const CLOSE_CODES = {
   4001: "ended",
@@ -110,6 +113,11 @@ export class ChatSocket {
     return subscription;
   }
 
+  /** Sends a frame that has no reply. @param {string} event @param {Record<string, unknown>} data */
+  say(event, data) {
+    if (this.ready) this.socket?.send(JSON.stringify({ event, data }));
+  }
+
   /** @private @param {() => void} act */
   whenReady(act) {
     if (this.ready) act();
@@ -122,7 +130,7 @@ export class ChatSocket {
     for (const subscription of this.subscriptions.values()) subscription.listener.heard();
     if (frame.req !== undefined) return this.reply(frame);
     if (frame.event === "session.ready") return this.begin();
-    this.subscriptions.get(frame.data?.run_id)?.take(frame);
+    this.subscriptions.get(frame.data?.run_id)?.take(frame, text.length);
   }
 
   /** @private */
@@ -168,11 +176,24 @@ class Subscription {
     this.runId = runId;
     this.listener = listener;
     this.over = false;
+    this.unacknowledged = { events: 0, size: 0 };
   }
 
-  /** @param {Wire.Envelope} envelope */
-  take(envelope) {
-    if (!this.over) this.listener.envelope(envelope);
+  /** @param {Wire.Envelope} envelope @param {number} size */
+  take(envelope, size) {
+    if (this.over) return;
+    this.listener.envelope(envelope);
+    if (envelope.id !== undefined) this.acknowledge(envelope.id, size);
+  }
+
+  /** Tells the server, now and then, how far this reader has come. @private @param {number} id @param {number} size */
+  acknowledge(id, size) {
+    const waiting = this.unacknowledged;
+    waiting.events += 1;
+    waiting.size += size;
+    if (this.over || (waiting.events < ACK_EVENTS && waiting.size < ACK_SIZE)) return;
+    this.unacknowledged = { events: 0, size: 0 };
+    this.socket.say("flow.ack", { run_id: this.runId, id });
   }
 
   /** The reader leaves. A connection that was silent too long is dropped whole. @param {boolean} stalled */

@@ -114,6 +114,16 @@ describe("a subscription", () => {
     assert.equal(Wire.last.sent.at(-1).event, "unsubscribe");
   });
 
+  it("tells the server now and then how far it has come", () => {
+    const acks = () => Wire.last.sent.filter((frame) => frame.event === "flow.ack");
+    subscribed();
+    for (let id = 8; id < 8 + 250; id += 1) Wire.last.say(event(id));
+    assert.deepEqual(acks().map((frame) => frame.data), [{ run_id: "r", id: 107 }, { run_id: "r", id: 207 }]);
+    assert.ok(acks().every((frame) => frame.req === undefined));
+    Wire.last.say({ ...event(258), data: { run_id: "r", content: "x".repeat(300_000) } });
+    assert.deepEqual(acks().at(-1).data, { run_id: "r", id: 258 });
+  });
+
   it("that was silent too long takes the whole socket with it", () => {
     const other = listener();
     const connection = socket.subscribe({ runId: "r", snapshot: false }, listener());

@@ -1,10 +1,13 @@
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from asgiref.sync import sync_to_async
 
-from chatserver.accounts.principal import Principal
-from streaming.protocol.errors import Draining, TooManyStreams
-from streaming.transports.live import LiveConnections
+from chatserver.accounts.models import ApiToken, User
+from chatserver.accounts.principal import Principal, principal_of_token
+from streaming.protocol.errors import Draining, NotAuthenticated, TooManyStreams, Unavailable
+from streaming.transports.live import Live, LiveConnections
 
 
 def person(number: int) -> Principal:
@@ -48,3 +51,41 @@ def test_everybody_is_woken_and_told_why_once():
         connections.end_all("restart")
         live.end("too_slow")
     assert (live.ending, woken) == ("restart", ["one", "two"])
+
+
+def changed(token: ApiToken, change: str) -> None:
+    if change == "staff":
+        User.objects.filter(pk=token.user_id).update(is_staff=True)
+    elif change == "scopes":
+        ApiToken.objects.filter(pk=token.pk).update(scopes=["read"])
+    elif change == "off":
+        User.objects.filter(pk=token.user_id).update(is_active=False)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("nothing", None), ("off", "not_authenticated"), ("scopes", "rights_changed"), ("staff", "rights_changed")],
+)
+async def test_a_connection_ends_when_its_rights_are_not_what_they_were(
+    user: User, token_for: Callable[..., str], change: str, reason: str | None
+):
+    text = await sync_to_async(token_for)(user, ["read", "chat"])
+    principal = await sync_to_async(principal_of_token)(text)
+    assert principal is not None
+    connections = LiveConnections(max_streams=1)
+    live = connections.admit(principal)
+    token = await ApiToken.objects.aget(pk=principal.token_id)
+    await sync_to_async(changed)(token, change)
+    await connections.end_the_unwelcome()
+    assert (live.ending, live.may_deliver) == (reason, reason is None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [("not_authenticated", NotAuthenticated), ("rights_changed", Unavailable), ("restart", Draining)],
+)
+def test_who_has_not_been_answered_yet_is_told_why(reason: str, error: type[Exception]):
+    live = Live(person(1))
+    live.end(reason)  # type: ignore[arg-type]
+    assert type(live.ended()) is error

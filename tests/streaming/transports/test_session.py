@@ -38,8 +38,22 @@ BAD = [
     ("[]", "invalid_request", None),
     ('{"event": NaN}', "invalid_json", None),
     ("[" * 100_000, "invalid_json", None),
-    ({"req": 1}, "invalid_request", None),
-    ({"event": 3, "req": 1}, "invalid_request", None),
+    ({"req": 1}, "invalid_request", 1),
+    ({"event": 3, "req": 1}, "invalid_request", 1),
+    ({"event": None, "req": "x"}, "invalid_request", "x"),
+    ({"event": "ping", "req": 1.5}, "invalid_request", None),
+    ({"event": "ping", "req": True}, "invalid_request", None),
+    ({"event": "ping", "req": 2**63}, "invalid_request", None),
+    ({"event": "ping", "req": [1]}, "invalid_request", None),
+    ('{"event": "ping", "req": 1, "data": {"t": NaN}}', "invalid_json", 1),
+    ('{"event": "ping", "req": 1, "data": {"t": 1e999}}', "invalid_json", 1),
+    ('{"event": "ping", "req": 1, "data": {"t": %s}}' % ("[" * 40 + "]" * 40), "invalid_json", 1),
+    ('{"event": "ping", "req": 1, "data": {"t": %s}}' % ("9" * 5000), "invalid_json", None),
+    ('{"event": "ping", "req": 1} {}', "invalid_json", None),
+    ({"event": "ping", "req": 1, "data": []}, "invalid_request", 1),
+    ({"event": "ping", "req": 1, "data": 0}, "invalid_request", 1),
+    ({"event": "ping", "req": 1, "data": ""}, "invalid_request", 1),
+    ({"event": "ping", "req": 1, "data": False}, "invalid_request", 1),
     ({"event": "ping", "req": {"a": 1}}, "invalid_request", None),
     ({"event": "ping", "req": "x" * 101}, "invalid_request", None),
     ({"event": "nonsense", "req": 1}, "invalid_request", 1),
@@ -48,6 +62,13 @@ BAD = [
     ({"event": "subscribe", "req": 2, "data": {}}, "invalid_request", 2),
     ({"event": "subscribe", "req": 2, "data": {"run_id": "r", "after": -1}}, "invalid_request", 2),
     ({"event": "subscribe", "req": 2, "data": []}, "invalid_request", 2),
+    ({"event": "subscribe", "req": 2}, "invalid_request", 2),
+    ({"event": "subscribe", "req": 2, "data": {"run_id": "r", "after": "3"}}, "invalid_request", 2),
+    ({"event": "subscribe", "req": 2, "data": {"run_id": "r", "snapshot": 1}}, "invalid_request", 2),
+    ({"event": "flow.ack", "data": {"run_id": "r"}}, "invalid_request", None),
+    ({"event": "flow.ack", "req": 2, "data": {"run_id": "r", "id": -1}}, "invalid_request", 2),
+    ({"event": "flow.ack", "req": 2, "data": {"run_id": "r", "id": 1, "bytes": 3}}, "unknown_field", 2),
+    ({"event": "unsubscribe", "req": 2, "data": {"run_id": "r", "after": 3}}, "unknown_field", 2),
     ({"event": "message.send", "req": 2, "data": {"thread_id": "t", "content": " "}}, "invalid_request", 2),
     ({"event": "message.send", "req": 2, "data": {"thread_id": "t", "content": "x" * 400_001}}, "invalid_request", 2),
 ]
@@ -58,6 +79,11 @@ def test_a_bad_frame_is_refused_under_its_own_number(frame: object, code: str, r
     refusal = read(frame)
     assert isinstance(refusal, Refusal)
     assert (refusal.error.code, refusal.req) == (code, req)
+
+
+def test_data_may_be_missing_where_nothing_is_needed():
+    for frame in ({"event": "ping", "req": 1}, {"event": "ping", "req": 1, "data": None}):
+        assert read(frame) == Command(event="ping", req=1, data=Ping(), body={})
 
 
 def test_nothing_but_auth_and_ping_passes_before_sign_in():

@@ -44,7 +44,7 @@ async def test_a_frame_is_answered_with_the_same_error(said: str, code: str, ret
 
     sent: list[dict[str, Any]] = []
     socket = Faulty()
-    socket.closed, socket.principal = False, None
+    socket.closed, socket.principal, socket._lasting = False, None, None
     socket.last_frame = asyncio.get_running_loop().time()
     socket.engine = SimpleNamespace(numbers=SimpleNamespace(max_frame=1000))  # type: ignore[assignment]
     await socket.websocket_receive({"type": "websocket.receive", "text": '{"event": "ping", "req": 7}'})
