@@ -5,11 +5,13 @@ import sys
 from http import HTTPStatus
 
 import structlog
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 
 from conversations.api.answers import error_answer
+from conversations.database import storage_error
 from streaming.protocol.errors import (
     BodyTooLarge,
     ChatError,
@@ -66,7 +68,15 @@ def refusal(request: HttpRequest, error: ChatError) -> HttpResponse:
 
 
 def internal_error(request: HttpRequest, fault: BaseException | None) -> HttpResponse:
-    """Answer an unexpected exception: one log line has its traceback, under the number that the answer names."""
+    """Answer an unexpected exception: one log line has its traceback, under the number that the answer names.
+
+    A database that does not answer is no fault of ours: 503, also where it was met before any view.
+    """
+    if isinstance(fault, OperationalError | InterfaceError):
+        _log.warning("storage failed a request", path=request.path, exc_info=fault)
+        response = refusal(request, storage_error(fault))
+        response._has_been_logged = True  # type: ignore[attr-defined]
+        return response
     log_id = secrets.token_hex(8)
     _log.error("unexpected exception", log_id=log_id, method=request.method, path=request.path, exc_info=fault)
     if is_api(request.path):

@@ -98,7 +98,15 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {"default": database(env.text("DATABASE_URL"), DATA_DIR)}
+DATABASES = {
+    "default": database(
+        env.text("DATABASE_URL"),
+        DATA_DIR,
+        pool=env.whole("DATABASE_POOL", 20, least=16, most=1000),  # 8 for requests, 8 for the engine
+        statement_timeout=env.number("DATABASE_STATEMENT_TIMEOUT", 30.0),
+        lock_timeout=env.number("DATABASE_LOCK_TIMEOUT", 10.0),
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     # Never per-process memory: limits that are counted there would break with the second process.

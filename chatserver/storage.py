@@ -44,8 +44,13 @@ def _text_of(path: Path) -> str:
         return ""
 
 
-def database(url: str, data_dir: Path) -> dict[str, Any]:
-    """Django's settings for DATABASE_URL; without one, SQLite under DATA_DIR."""
+def database(
+    url: str, data_dir: Path, *, pool: int = 20, statement_timeout: float = 30.0, lock_timeout: float = 10.0
+) -> dict[str, Any]:
+    """Django's settings for DATABASE_URL; without one, SQLite under DATA_DIR.
+
+    For PostgreSQL only: ``pool`` is how many connections a process has at most, the time-outs are in seconds (0: none).
+    """
     if not url:
         data_dir.mkdir(parents=True, exist_ok=True)
         return _sqlite(data_dir / "chat.sqlite3")
@@ -53,6 +58,9 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
     if parts.scheme == "sqlite":
         return _sqlite(Path(unquote(parts.path)))
     if parts.scheme in _POSTGRES_SCHEMES:
+        further = dict(parse_qsl(parts.query))
+        limits = {"statement_timeout": int(statement_timeout * 1000), "lock_timeout": int(lock_timeout * 1000)}
+        options = [*(f"-c {name}={number}" for name, number in limits.items()), "-c synchronous_commit=on"]
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(parts.path.lstrip("/")),
@@ -62,10 +70,15 @@ def database(url: str, data_dir: Path) -> dict[str, Any]:
             "PORT": parts.port or "",
             # Persistent connections do not work under ASGI; a pool does, and it bounds them.
             "CONN_MAX_AGE": 0,
+            # The pool asks a connection whether it lives before it gives it out: after a restart of the database the
+            # dead ones would else fail a request each.
+            "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {
-                "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
-                "options": "-c statement_timeout=30000 -c lock_timeout=10000 -c synchronous_commit=on",
-                **dict(parse_qsl(parts.query)),
+                **further,
+                # Who gets none within the time is told that storage is busy. Tries to connect that failed for some
+                # seconds are given up, so that the next who asks tries at once: they come ever more seldom.
+                "pool": {"min_size": 1, "max_size": pool, "timeout": 5, "reconnect_timeout": 3},
+                "options": " ".join([*options, *filter(None, [further.get("options")])]),
             },
         }
     raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite:///.")

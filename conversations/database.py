@@ -1,7 +1,9 @@
 """How verbs write: one transaction each, and on SQLite one writer at a time."""
 
 import functools
+import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -26,6 +28,10 @@ _sqlite_writer = threading.RLock()
 _line = Line()
 _for_request: ContextVar[bool] = ContextVar("for_request", default=False)
 REQUEST_PATIENCE = 5.0  # seconds, also of what a request writes without a verb: sessions, accounts
+
+TRIES = 3
+# PostgreSQL has undone a transaction so that another one could go on; begun anew, it finds its way free.
+_DEADLOCK, _SERIALIZATION_FAILURE = "40P01", "40001"
 
 
 @contextmanager
@@ -94,14 +100,31 @@ def _bound(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 def verb(change: Callable[P, R]) -> Callable[P, R]:
-    """A change of state: one transaction around the whole function."""
+    """A change of state: one transaction around the whole function.
+
+    Where the database undoes it in favour of another one, the function is called again, up to ``TRIES`` times in all.
+    """
 
     @functools.wraps(change)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        for tried in range(1, TRIES):
+            try:
+                with writing():
+                    return change(*args, **kwargs)
+            except OperationalError as fault:
+                # In a verb of somebody else's the whole of it has been undone, so that is theirs to try again.
+                if not undone_for_another(fault) or connection.in_atomic_block:
+                    raise
+            time.sleep(random.uniform(0, 0.05 * tried))
         with writing():
             return change(*args, **kwargs)
 
     return inside
+
+
+def undone_for_another(fault: BaseException) -> bool:
+    """Whether ``fault`` is a deadlock or a serialization failure, after which the same may succeed."""
+    return getattr(fault.__cause__, "sqlstate", None) in (_DEADLOCK, _SERIALIZATION_FAILURE)
 
 
 def storage_error(fault: Exception) -> ChatError:

@@ -1,14 +1,34 @@
 """What every test may want: people, and the tokens of people."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
+from django.db import connection, connections
 
 from chatserver.accounts.models import SCOPES, Scope, User
 from chatserver.accounts.services import create_token, create_user
 
 PASSWORD = "correct horse battery staple"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What touches the database is marked ``database``, and so runs on both; ``postgres`` is left out on SQLite."""
+    elsewhere = pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL (DATABASE_URL)")
+    for item in items:
+        if item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
+        if item.get_closest_marker("postgres"):
+            item.add_marker(elsewhere)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    yield
+    # Asynchronous tests ask in this thread; as long as it is connected, PostgreSQL does not drop the tests' database.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture(autouse=True)

@@ -32,18 +32,26 @@ workers=${TEST_WORKERS:-3}
 
 deploy/npm.sh test --silent
 $bin/python manage.py collectstatic --noinput --clear --verbosity 0
-if [ -n "$postgres" ]; then
-    echo "On PostgreSQL:"
-    DATABASE_URL="$postgres" $bin/python -m pytest -q -n "$workers" -m "not browser and not process" tests/contracts tests/conversations
-    echo "On SQLite:"
-fi
-$bin/python -m pytest -q -n "$workers" -m "not browser and not process"
 
 # Tests with servers, browsers and kills keep time by the clock, and share the machine with one another. What misses its
 # time there has one more try with the machine to itself; what fails twice fails.
-echo "With real servers and browsers:"
-if ! $bin/python -m pytest -q -n "$workers" -m "browser or process" -o cache_dir=.pytest_cache/together; then
-    echo "Once more, each by itself:"
-    $bin/python -m pytest -q -m "browser or process" -o cache_dir=.pytest_cache/together --last-failed --last-failed-no-failures none
+by_the_clock() {
+    if ! $bin/python -m pytest -q -n "$workers" -m "$1" -o cache_dir=.pytest_cache/together; then
+        echo "Once more, each by itself:"
+        $bin/python -m pytest -q -m "$1" -o cache_dir=.pytest_cache/together --last-failed --last-failed-no-failures none
+    fi
+}
+
+if [ -n "$postgres" ]; then
+    echo "On PostgreSQL, everything that touches a database:"
+    export DATABASE_URL="$postgres"
+    $bin/python -m pytest -q -n "$workers" -m "database and not browser and not process"
+    echo "On PostgreSQL, with real servers:"
+    by_the_clock "process_on_both or (process and postgres)"
+    unset DATABASE_URL
+    echo "On SQLite:"
 fi
+$bin/python -m pytest -q -n "$workers" -m "not browser and not process and not postgres"
+echo "With real servers and browsers:"
+by_the_clock "(browser or process) and not postgres"
 [ -z "$left_out" ] || echo "Left out on this machine: ${left_out#, }."

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -28,9 +28,12 @@ def note_use(token: ApiToken) -> None:
 
 @contextmanager
 def _not_waiting() -> Iterator[None]:
-    # On SQLite a writer waits up to 20 s for the lock of another; a read with a token must not.
+    # A writer waits up to 20 s for the lock of another on SQLite, DATABASE_LOCK_TIMEOUT on PostgreSQL; a read with a
+    # token must not.
     if connection.vendor != "sqlite":
-        yield
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = 1")
+            yield
         return
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout")

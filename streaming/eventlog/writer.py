@@ -82,6 +82,7 @@ class Writer:
             self._more.notify()
 
     def _run(self) -> None:
+        self._connect()
         while items := self._take():
             for appends, job in _groups(items):
                 try:
@@ -92,6 +93,13 @@ class Writer:
                 except Exception as fault:  # the only writer of all runs: it must outlive every fault
                     self._give_up([*appends, *([job] if job else [])], fault)
         connection.close()
+
+    def _connect(self) -> None:
+        """Take the connection now: when a server has no more to give, runs that are under way need none."""
+        try:
+            connection.ensure_connection()
+        except DatabaseError as fault:
+            log.warning("the writer has no connection yet", fault=type(fault).__name__)
 
     def _give_up(self, items: Sequence[_Append | _Job], fault: Exception) -> None:
         log_id = secrets.token_hex(8)

@@ -53,9 +53,19 @@ def test_a_postgres_address_becomes_a_pooled_connection(tmp_path: Path):
     settings = database("postgres://us%40er:p%3Aw@db.example:5433/chat", tmp_path)
     assert (settings["USER"], settings["PASSWORD"]) == ("us@er", "p:w")
     assert (settings["HOST"], settings["PORT"], settings["NAME"]) == ("db.example", 5433, "chat")
-    assert settings["OPTIONS"]["pool"]["max_size"] > 0
-    for limit in ("statement_timeout", "lock_timeout"):
-        assert limit in settings["OPTIONS"]["options"]
+    assert settings["OPTIONS"]["pool"]["max_size"] == 20
+    assert (settings["CONN_MAX_AGE"], settings["CONN_HEALTH_CHECKS"]) == (0, True)
+    assert settings["OPTIONS"]["options"] == (
+        "-c statement_timeout=30000 -c lock_timeout=10000 -c synchronous_commit=on"
+    )
+
+
+def test_what_postgres_is_given_can_be_set(tmp_path: Path):
+    url = "postgres://db/chat?sslmode=require&options=-c%20work_mem%3D8MB&pool=none"
+    options = database(url, tmp_path, pool=5, statement_timeout=0, lock_timeout=0.5)["OPTIONS"]
+    assert options["pool"]["max_size"] == 5
+    assert options["sslmode"] == "require"
+    assert options["options"] == ("-c statement_timeout=0 -c lock_timeout=500 -c synchronous_commit=on -c work_mem=8MB")
 
 
 def test_any_other_address_is_refused(tmp_path: Path):

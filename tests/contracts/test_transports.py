@@ -13,7 +13,7 @@ from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 from tests.support.transcript import Transcript
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.process_on_both]
 QUICK_ANSWER = "ollama/slow-20@100"
 # Twelve tokens, silence until the test lets it go on, twelve more.
 TWO_PARTS = "ollama/gated-12"

@@ -11,7 +11,7 @@ from tests.support.client import Client
 from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.process_on_both]
 MOMENTS = ["ollama/hang-headers", "ollama/hang-first", "ollama/hang-mid", "ollama/slow-2000@200"]
 
 

@@ -13,7 +13,7 @@ from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 from tests.support.transcript import Transcript
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.process_on_both]
 THREE_WORDS = "One two three"
 
 

@@ -12,13 +12,15 @@ import pytest
 
 from tests.support.agreement import agreed_end
 from tests.support.client import Client
+from tests.support.databases import POSTGRES
 from tests.support.environment import ROOT, free_port, product_environment
 from tests.support.people import People
 from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.process_on_both]
+ONE_ON_SQLITE = pytest.mark.skipif(bool(POSTGRES), reason="the lock on the data directory is SQLite's")
 ANY_SERVER = ["uvicorn", "daphne", "runserver"]
 SLACK = 4  # seconds that a busy machine may add; a server that waits for its streams would take for ever
 
@@ -47,6 +49,7 @@ def test_an_empty_database_is_refused_with_the_command_that_helps(tmp_path: Path
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
+@ONE_ON_SQLITE
 def test_a_second_server_on_the_same_data_is_refused_in_one_sentence(uvicorn_server: ChatServer) -> None:
     refused = serve(uvicorn_server.data_dir)
     assert refused.returncode != 0
@@ -55,6 +58,7 @@ def test_a_second_server_on_the_same_data_is_refused_in_one_sentence(uvicorn_ser
     assert uvicorn_server.is_ready()
 
 
+@ONE_ON_SQLITE
 def test_a_refused_second_server_leaves_the_first_ones_setup_link_alone(uvicorn_server: ChatServer) -> None:
     serve(uvicorn_server.data_dir)
     link = uvicorn_server.setup_link()
@@ -75,6 +79,7 @@ def test_the_first_start_prints_the_link_that_makes_an_administrator(uvicorn_ser
     assert uvicorn_server.log.count(link.partition("code=")[2]) == 1
 
 
+@ONE_ON_SQLITE
 @pytest.mark.parametrize("kind", ["daphne", "runserver"])
 async def test_a_second_server_of_another_kind_does_nothing_and_logs_why(uvicorn_server: ChatServer, kind: str) -> None:
     second = ChatServer(uvicorn_server.data_dir, kind=kind)  # type: ignore[arg-type]

@@ -71,5 +71,6 @@ def _last_message(history: Transcript) -> dict[str, Any]:
     return message
 
 
-def _json(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+def _json(value: Any) -> Any:
+    """SQLite keeps JSON as text."""
+    return json.loads(value) if isinstance(value, str) else value

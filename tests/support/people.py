@@ -24,12 +24,12 @@ class Person:
 People = dict[str, Person]
 
 
-def settle(data_dir: Path) -> People:
-    """Migrate a new database at ``data_dir`` and make everybody of ``NAMES`` in it."""
+def settle(data_dir: Path, **settings: object) -> People:
+    """Migrate a new database and make everybody of ``NAMES`` in it."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.settling"],
         cwd=ROOT,
-        env=product_environment(data_dir),
+        env=product_environment(data_dir, **settings),
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.client import Client
+from tests.support.databases import PostgresServer, name_in, postgres_server
 from tests.support.people import People, settle
 from tests.support.server import ChatServer
 from tests.support.standin import StandIn
@@ -21,6 +23,7 @@ __all__ = [
     "made",
     "make_server",
     "people",
+    "postgres",
     "pytest_runtest_makereport",
     "server",
     "standin",
@@ -39,8 +42,18 @@ QUICK: dict[str, Any] = {
 }
 # Tools are offered to models only that are known to call them.
 TOOL_CALLERS = ("parallel-tools", "unknown-tool", "bad-arguments", "loop-tools", "repeat-tools")
-Made = tuple[Path, People]
+# Where no lock says that whoever holds a lease is dead, it has to run out.
+QUICK_LEASES = {"LEASE_BEAT": 0.5, "LEASE_EXPIRY": 2}
 MakeServer = Callable[..., ChatServer]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What every server begins with a copy of; ``template`` is the address of a database, on PostgreSQL."""
+
+    data_dir: Path
+    template: str
+    people: People
 
 
 class _Maker:
@@ -60,25 +73,40 @@ def standin() -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A migrated data directory with people in it, to be copied."""
+def postgres() -> Iterator[PostgresServer | None]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer | None) -> Made:
+    """A migrated database with people in it, to be copied."""
     directory = tmp_path_factory.mktemp("made") / "data"
-    return directory, settle(directory)
+    directory.mkdir()
+    url = postgres.create() if postgres else ""
+    return Made(directory, url, settle(directory, **_where(url)))
 
 
 @pytest.fixture(scope="session")
 def people(made: Made) -> People:
-    return made[1]
+    return made.people
 
 
 @pytest.fixture(scope="session")
-def _maker(made: Made, standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ChatServer]:
+def _maker(
+    made: Made, standin: StandIn, tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer | None
+) -> Callable[..., ChatServer]:
     def make(**options: Any) -> ChatServer:
         data_dir = tmp_path_factory.mktemp("server") / "data"
-        shutil.copytree(made[0], data_dir)
-        return ChatServer(data_dir, **{"OLLAMA_BASE_URL": standin.base_url, **QUICK, **options})
+        shutil.copytree(made.data_dir, data_dir)
+        where = _where(postgres.create(template=name_in(made.template))) if postgres else {}
+        return ChatServer(data_dir, **{"OLLAMA_BASE_URL": standin.base_url, **QUICK, **where, **options})
 
     return make
+
+
+def _where(url: str) -> dict[str, Any]:
+    return {"DATABASE_URL": url, **QUICK_LEASES} if url else {}
 
 
 @pytest.fixture

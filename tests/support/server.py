@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID
 
+from tests.support.databases import database_of
 from tests.support.environment import ROOT, free_port, product_environment
 
 Kind = Literal["uvicorn", "daphne", "runserver"]
@@ -31,6 +31,7 @@ class ChatServer:
         self.data_dir = data_dir
         self.kind = kind
         self.settings = settings
+        self.database = database_of(data_dir, settings)
         self.port = free_port()
         self.log_file = data_dir.parent / f"{data_dir.name}-{kind}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -128,22 +129,12 @@ class ChatServer:
     # --- what it has stored ----------------------------------------------------------------------------------------
 
     def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """What its database has, read only, whether it runs or not."""
-        database = sqlite3.connect(f"file:{self.data_dir / 'chat.sqlite3'}?mode=ro", uri=True, timeout=10)
-        database.row_factory = sqlite3.Row
-        try:
-            return [dict(row) for row in database.execute(sql, values)]
-        finally:
-            database.close()
+        """What its database has, whether it runs or not."""
+        return self.database.rows(sql, *values)
 
     def spoil(self, sql: str, *values: Any) -> int:
         """Change its database behind its back; returns how many rows."""
-        database = sqlite3.connect(self.data_dir / "chat.sqlite3", timeout=10)
-        try:
-            with database:
-                return database.execute(sql, values).rowcount
-        finally:
-            database.close()
+        return self.database.spoil(sql, *values)
 
     def run_row(self, run_id: str) -> dict[str, Any]:
         return self.rows("SELECT * FROM conversations_run WHERE id = ?", key(run_id))[0]
@@ -187,5 +178,5 @@ class ChatServer:
 
 
 def key(identifier: str) -> str:
-    """An id as SQLite keeps it."""
+    """An id as SQLite keeps it, and PostgreSQL takes it."""
     return UUID(identifier).hex

@@ -58,6 +58,7 @@ class Command(BaseCommand):
             # Printed, not logged: whoever has this link becomes the administrator.
             self.stderr.write(f"\n  There is no administrator yet. Open this link once to make one:\n\n    {link}\n")
         self.stderr.write("")
+        connections.close_all()  # this thread's is not used again, and would be missing in the pool
         server = Server(
             uvicorn.Config(
                 "chatserver.asgi:application",

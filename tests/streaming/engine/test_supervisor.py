@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from chatserver.accounts.models import User
 from conversations.models import Run, RunLease
@@ -163,7 +163,8 @@ async def test_no_more_runs_at_once_than_the_capacity(user: User, settings: Any)
             assert (await bench.watch(run)).names[-1] == "thread.run.completed"
 
 
-async def test_runs_of_a_dead_process_are_closed_with_what_their_readers_saw(user: User):
+async def test_runs_of_a_dead_process_are_closed_with_what_their_readers_saw(user: User, settings: Any):
+    settings.LEASE_BEAT, settings.LEASE_EXPIRY = 0.2, 1.0
     async with running(user, [[[Thinking("hm")], [Text("half")], asyncio.Event()]]) as bench:
         run = await bench.send()
         await bench.until(run, "thread.message.delta")
@@ -179,7 +180,8 @@ async def test_runs_of_a_dead_process_are_closed_with_what_their_readers_saw(use
     assert stored.answer.content == "half"
 
 
-async def test_a_dead_process_that_was_asked_to_stop_leaves_a_cancelled_run(user: User):
+async def test_a_dead_process_that_was_asked_to_stop_leaves_a_cancelled_run(user: User, settings: Any):
+    settings.LEASE_BEAT, settings.LEASE_EXPIRY = 0.2, 1.0
     async with running(user, [[[Text("half")], asyncio.Event()]]) as bench:
         run = await bench.send()
         await bench.until(run, "thread.message.delta")
@@ -294,6 +296,7 @@ async def test_a_full_disk_has_its_own_name(user: User):
     assert stored.run.error_code == "storage_full"
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the lock on the data directory is SQLite's")
 async def test_two_supervisors_on_one_data_directory_are_refused(user: User):
     async with running(user, []):
         second = Engine(providers=[])
