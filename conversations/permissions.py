@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from chatserver.accounts.principal import Principal
-from conversations.models import Message, Run, Thread
+from conversations.models import Approval, Message, Run, Thread
 from streaming.protocol.errors import Forbidden, NotFound
 
 Scope = Literal["read", "chat", "manage"]
@@ -34,6 +34,15 @@ def access_run(principal: Principal, run_id: UUID | str, scope: Scope) -> Run:
     if run is None:
         raise NotFound()
     return run
+
+
+def access_approval(principal: Principal, run_id: UUID | str, approval_id: UUID | str, scope: Scope) -> Approval:
+    """What a run asks that ``access_run`` would let through."""
+    run = access_run(principal, run_id, scope)
+    approval = Approval.objects.filter(pk=as_id(approval_id), run=run).first()
+    if approval is None:
+        raise NotFound()
+    return approval
 
 
 def access_message(principal: Principal, thread: Thread, message_id: UUID | str, scope: Scope) -> Message:

@@ -21,6 +21,8 @@ class EventStore(Protocol):
 
     def write_opening(self, run: Run, entries: Sequence[Entry]) -> None: ...
 
+    def write_midway(self, run: Run, entries: Sequence[Entry]) -> None: ...
+
     def write_closing(self, run: Run, entries: Sequence[Entry]) -> None: ...
 
 
@@ -30,7 +32,7 @@ class RowEventStore:
     def write_opening(self, run: Run, entries: Sequence[Entry]) -> None:
         RunEvent.objects.bulk_create(RunEvent(run_id=run.pk, seq=entry.id, text=entry.text) for entry in entries)
 
-    write_closing = write_opening
+    write_midway = write_closing = write_opening
 
 
 class ColumnEventStore:
@@ -38,6 +40,9 @@ class ColumnEventStore:
 
     def write_opening(self, run: Run, entries: Sequence[Entry]) -> None:
         Run.objects.filter(pk=run.pk).update(opening_events=[entry.text for entry in entries])
+
+    def write_midway(self, run: Run, entries: Sequence[Entry]) -> None:
+        """Nothing: the bell brings them to the log, and a run whose log is lost does not go on."""
 
     def write_closing(self, run: Run, entries: Sequence[Entry]) -> None:
         Run.objects.filter(pk=run.pk).update(closing_events=[entry.text for entry in entries])

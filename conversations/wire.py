@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from conversations.models import Message, Run, Step, Thread
+from conversations.models import Approval, Message, Run, Step, Thread
 from streaming.protocol import objects
 from streaming.protocol.errors import ErrorObject
 
@@ -81,6 +81,16 @@ def step_object(step: Step) -> objects.Step:
         started_at=time(step.started_at),
         finished_at=time(step.finished_at),
         duration_ms=step.duration_ms,
+    )
+
+
+def approval_object(approval: Approval) -> objects.Approval:
+    return objects.Approval(
+        approval_id=str(approval.id),
+        step_id=str(approval.step_id),
+        tool=approval.tool,
+        arguments=approval.arguments,
+        expires_at=str(time(approval.expires_at)),
     )
 
 

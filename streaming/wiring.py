@@ -33,6 +33,7 @@ from streaming.providers.demo import DemoProvider
 from streaming.providers.ollama import OllamaProvider
 from streaming.providers.registry import Registry
 from streaming.tasks import TaskRegistry
+from streaming.tools.base import Tool
 from streaming.tools.registry import BUILT_IN, ToolRegistry
 
 log = structlog.get_logger(__name__)
@@ -56,18 +57,19 @@ class Numbers:
 class Engine:
     """Everything of the streaming side that a process has once. Start it in the loop that will use it."""
 
-    def __init__(self, *, providers: Sequence[Provider] | None = None) -> None:
+    def __init__(self, *, providers: Sequence[Provider] | None = None, tools: Sequence[Tool] = BUILT_IN) -> None:
         self.tasks = TaskRegistry()
         self.offload = Offload()
         self._leases = Offload(threads=2)
         self.numbers = _numbers()
         self.registry = Registry(providers if providers is not None else _providers())
         self._tool_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tool")
-        self.tools = ToolRegistry(BUILT_IN, executor=self._tool_threads)
+        self.tools = ToolRegistry(tools, executor=self._tool_threads)
         self.event_log: EventLog = _event_log(self.offload)
         self.tailer = Tailer(event_log=self.event_log, offload=self.offload)
         self.feeds = FeedTailer(offload=self.offload)
         self._lock = DataLock(data_lock_file())
+        self.limits = _limits()
         self.supervisor = self._supervisor()
 
     async def choose(self, name: str) -> Choice:
@@ -112,12 +114,7 @@ class Engine:
             registry=self.registry,
             tools=self.tools,
             tasks=self.tasks,
-            limits=Limits(
-                max_tool_steps=settings.MAX_TOOL_STEPS,
-                max_repeats=settings.MAX_REPEATS,
-                max_event=settings.MAX_EVENT,
-                tool_timeout=settings.TOOL_TIMEOUT,
-            ),
+            limits=self.limits,
             pace=_pace(),
         )
         return Supervisor(
@@ -199,6 +196,16 @@ def _providers() -> list[Provider]:
         pace=settings.FLUSH_INTERVAL / 1000,
     )
     return [ollama, DemoProvider()]
+
+
+def _limits() -> Limits:
+    return Limits(
+        max_tool_steps=settings.MAX_TOOL_STEPS,
+        max_repeats=settings.MAX_REPEATS,
+        max_event=settings.MAX_EVENT,
+        approval_expiry=settings.APPROVAL_EXPIRY,
+        tool_timeout=settings.TOOL_TIMEOUT,
+    )
 
 
 def _pace() -> Pace:

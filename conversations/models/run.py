@@ -1,9 +1,13 @@
+import hmac
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from chatserver.ids import new_id
+from streaming.protocol.approvals import binding
 from streaming.protocol.lifecycle import ACTIVE, RunStatus, StepStatus
 
 
@@ -108,8 +112,9 @@ class Approval(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="approvals")
     step_id = models.UUIDField()
     tool = models.CharField(max_length=200)
-    arguments = models.JSONField(default=dict)
-    arguments_hash = models.CharField(max_length=64)
+    arguments = models.JSONField(default=dict)  # what the model asked for
+    changed = models.JSONField(null=True, blank=True)  # what was approved instead; null: as it was asked for
+    arguments_hash = models.CharField(max_length=64)  # of what may run (streaming/protocol/approvals.py)
     decision = models.CharField(max_length=10, blank=True, default=Decision.PENDING, choices=Decision)
     note = models.TextField(blank=True, default="")
     decided_by = models.ForeignKey(
@@ -121,3 +126,12 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tool}: {self.decision or 'pending'}"
+
+    @property
+    def approved_arguments(self) -> dict[str, Any] | None:
+        """What may run; None where nothing may, or where these are not the arguments that were approved."""
+        if self.decision != self.Decision.APPROVE:
+            return None
+        arguments: dict[str, Any] = self.arguments if self.changed is None else self.changed
+        bound_to = binding(run_id=str(self.run_id), tool=self.tool, arguments=arguments)
+        return arguments if hmac.compare_digest(bound_to, self.arguments_hash) else None

@@ -3,7 +3,7 @@
 from conversations.selectors.access import AccessPage, access_page
 from conversations.selectors.feed import FeedPiece, feed_after, feed_cursor, feed_heads, feed_news
 from conversations.selectors.messages import MessagePage, message_page, newest_below, path_ids, siblings
-from conversations.selectors.runs import RunRecord, history_before, recorded_run, stored_entries
+from conversations.selectors.runs import RunRecord, history_before, open_approvals, recorded_run, stored_entries
 from conversations.selectors.threads import ThreadPage, active_run_ids, thread_page
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "history_before",
     "message_page",
     "newest_below",
+    "open_approvals",
     "path_ids",
     "recorded_run",
     "siblings",

@@ -2,9 +2,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from conversations.models import Message, Run, RunEvent, RunLease, Step
+from conversations.models import Approval, Message, Run, RunEvent, RunLease, Step
 from conversations.selectors.messages import path_ids
 from streaming.protocol.codec import Entry
+from streaming.protocol.lifecycle import RunStatus
 
 # How far back a prompt may reach. What fits the model's window of it is decided where the prompt is built.
 HISTORY = 1000
@@ -30,6 +31,12 @@ def recorded_run(run: Run) -> RunRecord:
         steps=list(Step.objects.filter(run=run).order_by("index")),
         head=run.head if head is None else head,
     )
+
+
+def open_approvals(run: Run) -> list[Approval]:
+    """What a person has yet to decide before the run goes on; nothing where it does not wait for that."""
+    asked = Approval.objects.filter(run=run, run__status=RunStatus.REQUIRES_ACTION)
+    return list(asked.filter(decision=Approval.Decision.PENDING).order_by("created_at", "id"))
 
 
 def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> list[Entry]:

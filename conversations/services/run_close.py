@@ -19,6 +19,9 @@ from streaming.protocol.errors import NotFound
 from streaming.protocol.events import Event
 from streaming.protocol.lifecycle import RunStatus, sources_of
 
+# Of a step that was stored when its run was parked.
+CHANGING = ["status", "arguments", "output", "output_cut", "details", "error", "finished_at", "duration_ms"]
+
 
 class LeaseLost(Exception):
     """Somebody else holds the run now, or it has ended, or it is gone. Write nothing more."""
@@ -68,8 +71,8 @@ def close_run(
     if not won:
         raise EndRefused(f"run {claim.run_id} may not become {status}")
     row = Run.objects.get(pk=claim.run_id)
-    _store_answer(row, message)
-    _store_steps(row.pk, steps)
+    store_answer(row, message)
+    store_steps(row.pk, steps)
     ports.event_store.write_closing(row, entries)
     # The event below says when the run ended; whoever keeps a list by it knows this time too.
     Thread.objects.filter(pk=row.thread_id).update(updated_at=row.finished_at)
@@ -78,7 +81,7 @@ def close_run(
     return entries
 
 
-def _store_answer(run: Run, message: objects.Message) -> None:
+def store_answer(run: Run, message: objects.Message) -> None:
     assert run.answer_id is not None
     Message.objects.filter(pk=run.answer_id).update(
         status=message.status,
@@ -89,8 +92,9 @@ def _store_answer(run: Run, message: objects.Message) -> None:
     )
 
 
-def _store_steps(run_id: UUID, steps: Sequence[objects.Step]) -> None:
-    Step.objects.bulk_create(
+def store_steps(run_id: UUID, steps: Sequence[objects.Step]) -> None:
+    """Write the steps as they are now; those of a run that was parked are there already."""
+    rows = [
         Step(
             id=UUID(step.id),
             run_id=run_id,
@@ -109,7 +113,8 @@ def _store_steps(run_id: UUID, steps: Sequence[objects.Step]) -> None:
             duration_ms=step.duration_ms,
         )
         for step in steps
-    )
+    ]
+    Step.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=CHANGING)
 
 
 def _terminal_name(events: Sequence[Event]) -> str:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, When, Window
 from django.db.models.functions import Coalesce, Now, RowNumber
 from django.utils import timezone
 
 from conversations.database import verb
-from conversations.models import Run, RunLease
+from conversations.models import Approval, Run, RunLease
 from conversations.services.locks import lock_thread_of
 from streaming.protocol.errors import NotFound
 from streaming.protocol.lifecycle import RunStatus
@@ -27,6 +27,13 @@ class Claim:
     head: int
 
 
+def claimable() -> QuerySet[Run]:
+    """Runs that wait for a worker: queued, or parked with nothing left that a person has to decide."""
+    undecided = Approval.objects.filter(run=OuterRef("pk"), decision=Approval.Decision.PENDING)
+    decided = Q(status=RunStatus.REQUIRES_ACTION) & ~Exists(undecided)
+    return Run.objects.filter(Q(status=RunStatus.QUEUED, waiting=False) | decided)
+
+
 def queued_run_ids(*, most: int) -> list[UUID]:
     """Runs that wait for a worker, in turn: first of those who have the fewest before this one, in progress or queued,
     then the oldest. So nobody's many questions keep another's one waiting.
@@ -34,19 +41,29 @@ def queued_run_ids(*, most: int) -> list[UUID]:
     held = Run.objects.filter(owner=OuterRef("owner"), status__in=HELD).order_by().values("owner")
     busy = Coalesce(Subquery(held.annotate(runs=Count("pk")).values("runs")), 0)
     place = Window(RowNumber(), partition_by=F("owner"), order_by="created_at")
-    queue = Run.objects.filter(status=RunStatus.QUEUED, waiting=False).annotate(turn=busy + place)
+    queue = claimable().annotate(turn=busy + place)
     return list(queue.order_by("turn", "created_at").values_list("pk", flat=True)[:most])
 
 
 @verb
 def claim_run(*, run_id: UUID, holder: str, expiry: float) -> Claim | None:
-    """Take a queued run; None where somebody else was faster, or it was cancelled or deleted."""
+    """Take a run that waits for a worker; None where somebody else was faster, or it was cancelled or deleted.
+
+    A parked run goes on in the attempt in which it was parked: nothing has failed.
+    """
     try:
         lock_thread_of(run_id)
     except NotFound:
         return None
-    taken = Run.objects.filter(pk=run_id, status=RunStatus.QUEUED, waiting=False).update(
-        status=RunStatus.IN_PROGRESS, attempt=F("attempt") + 1, started_at=timezone.now()
+    parked = Case(When(status=RunStatus.REQUIRES_ACTION, then=0), default=1)
+    taken = (
+        claimable()
+        .filter(pk=run_id)
+        .update(
+            status=RunStatus.IN_PROGRESS,
+            attempt=F("attempt") + parked,
+            started_at=Coalesce(F("started_at"), timezone.now()),
+        )
     )
     return _lease(run_id, holder, expiry) if taken else None
 

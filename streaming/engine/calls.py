@@ -22,6 +22,10 @@ MAX_NAME = 200
 MAX_INTEGER_BITS = 2048  # beyond it Python itself may refuse to print a number
 
 
+class Unfit(ValueError):
+    """Says why these arguments cannot be given to any tool."""
+
+
 class VettedCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call that may be run, or the reason why not. ``ends_run`` is the reason with which the run then ends."""
 
@@ -76,9 +80,23 @@ class CallLedger:
             text = _canonical(arguments)
         except ValueError as fault:
             return None, "", f"The arguments of this call cannot be used: {fault}."
-        if len(text.encode()) > self._limits.max_arguments:
+        if _too_long(text, self._limits):
             return None, text, f"The arguments of this call are longer than {self._limits.max_arguments} bytes."
         return arguments, text, None
+
+
+def require_fit(arguments: dict[str, Any], limits: Limits) -> None:
+    """Raises Unfit for what a model's call would be refused for, whatever the tool."""
+    try:
+        text = _canonical({key: _storable(value, MAX_DEPTH) for key, value in arguments.items()})
+    except ValueError as fault:
+        raise Unfit(f"These arguments cannot be used: {fault}.") from fault
+    if _too_long(text, limits):
+        raise Unfit(f"These arguments are longer than {limits.max_arguments} bytes.")
+
+
+def _too_long(text: str, limits: Limits) -> bool:
+    return len(text.encode()) > limits.max_arguments
 
 
 def _storable(value: Any, depth: int) -> Any:

@@ -5,12 +5,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
+import msgspec
 import structlog
 from django.db import InterfaceError, OperationalError
 
 from conversations.services.run_close import LeaseLost, close_run
 from conversations.services.run_lease import Claim, let_go
+from conversations.services.run_park import park_run
 from streaming.engine.outcome import Ending
+from streaming.engine.parking import Parking
 from streaming.engine.workshop import Workshop
 from streaming.eventlog.base import EventLog
 from streaming.protocol.snapshot import RunState
@@ -47,8 +50,31 @@ async def close_for_good(shop: Workshop, claim: Claim, ending: Ending, *, head: 
         steps=ending.steps,
         events=ending.events,
     )
+    return await _for_good(shop, claim, closing)
+
+
+async def park_for_good(shop: Workshop, claim: Claim, parking: Parking, *, held: float, head: int) -> bool:
+    """Write the park in the same way. ``held`` is for how many seconds workers have held the run by now."""
+    so_far = msgspec.to_builtins(msgspec.structs.replace(parking.so_far, held=held))
+    return await _for_good(
+        shop,
+        claim,
+        partial(
+            park_run,
+            claim=claim,
+            head=head,
+            message=parking.message,
+            steps=parking.steps,
+            approvals=parking.approvals,
+            so_far=so_far,
+            events=parking.events,
+        ),
+    )
+
+
+async def _for_good(shop: Workshop, claim: Claim, writing: Callable[[], object]) -> bool:
     try:
-        await insist(partial(shop.event_log.run_last, closing), run=str(claim.run_id))
+        await insist(partial(shop.event_log.run_last, writing), run=str(claim.run_id))
     except LeaseLost as lost:
         log.info("not closed here", run=str(claim.run_id), why=str(lost))
         # Where nobody else has it after all, the next sweep must find it; the lease of somebody else is left alone.

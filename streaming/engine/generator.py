@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from streaming.engine.machine import Ask, End, PendingCall, RunMachine, RunTools
+from streaming.engine.machine import Ask, End, Park, PendingCall, RunMachine, RunTools
+from streaming.engine.parking import Decided
 from streaming.protocol.errors import ErrorObject, UpstreamError, UpstreamTruncated
 from streaming.protocol.events import Event, RunStatusHint
 from streaming.providers.base import ChatRequest, Chunk, ToolSpec
@@ -37,11 +38,14 @@ async def generate(
     spawn: Spawn,
     clock: Clock,
     attempt: int = 1,
+    decided: Decided | None = None,
     think: bool | str | None = None,
     options: dict[str, Any] | None = None,
     first_wait: Phase = "waiting_for_model",
 ) -> AsyncGenerator[list[Event], None]:
-    """Yield lists of events until ``machine.next`` is End; the end itself is its driver's to make.
+    """Yield lists of events until ``machine.next`` is Park or End; either is its driver's to make.
+
+    ``decided`` is what a parked run goes on with; without it the run begins.
 
     ``first_wait`` is what readers are told that the first turn waits for.
 
@@ -49,7 +53,10 @@ async def generate(
     runs. Raises what ``ask`` raises, and UpstreamTruncated where its iterator ends without a Finish. Close it, or
     cancel what awaits it, and the model's iterator is closed and the tools are cancelled before it returns.
     """
-    yield machine.begin(at=clock(), attempt=attempt)
+    if decided is None:
+        yield machine.begin(at=clock(), attempt=attempt, asks=tools.needs_approval)
+    else:
+        yield machine.go_on(at=clock(), rulings=decided.rulings, so_far=decided.so_far, asks=tools.needs_approval)
     specs = tuple(
         ToolSpec(name=tool.name, description=tool.description, parameters=tool.parameters) for tool in tools.describe()
     )
@@ -64,7 +71,7 @@ async def generate(
                 turn = _turn(machine, chunks, clock)
             case RunTools(calls):
                 turn = _ToolRound(machine, tools, clock).run(calls, spawn)
-            case End():
+            case Park() | End():
                 return
         async with aclosing(turn):
             async for events in turn:
@@ -140,7 +147,11 @@ class _ToolRound:
 
         try:
             return await self._tools.run(
-                call.name, call.arguments, emit=emit, deadline=self._machine.limits.tool_timeout
+                call.name,
+                call.arguments,
+                emit=emit,
+                deadline=self._machine.limits.tool_timeout,
+                approved=call.approved,
             )
         except ToolError as fault:
             return fault

@@ -1,4 +1,6 @@
-"""What grows is pruned, a bounded piece at a time, in every process; several doing it at once do no harm."""
+"""What grows is pruned and what waited too long is ended, a bounded piece at a time, in every process; several doing it
+at once do no harm.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from conversations.services import feed, idempotency, run_log
+from conversations.services import feed, idempotency, run_decide, run_log
 from streaming.offload import Offload
 
 log = structlog.get_logger(__name__)
@@ -15,9 +17,10 @@ AT_ONCE = 200
 
 
 async def keep_house(offload: Offload, *, log_kept: float, every: float = EVERY) -> None:
-    """Prune what is old, for ever; while there is more, at once again."""
+    """Do it for ever; while there is more, at once again."""
     chores: tuple[Callable[[], int], ...] = (
         partial(run_log.prune_logs, kept=log_kept, most=AT_ONCE),
+        partial(run_decide.expire_parked, most=AT_ONCE),
         partial(feed.prune, most=AT_ONCE * 10),
         partial(idempotency.prune, most=AT_ONCE * 10),
     )

@@ -16,6 +16,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_answer: int = 1_000_000
     max_event: int = 256 * 1024  # bytes of a delta's JSON, as the protocol promises to clients
     max_calls_shown: int = 64  # of one turn, when more are refused: the rest of a thousand would say the same
+    approval_expiry: float = 24 * 3600.0  # seconds until a question to a person has gone unanswered for too long
     tool_timeout: float = 30.0  # seconds, for tools that name no deadline of their own
 
     @property

@@ -4,15 +4,16 @@ Its state is the fold of the events that it made, so that content, parts and ste
 It counts events before they are joined: the numbers of the log are the log's own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from streaming.engine.calls import CallLedger, VettedCall
 from streaming.engine.limits import WIDEST, Limits
-from streaming.engine.measure import Measure
+from streaming.engine.measure import Measure, SoFar
 from streaming.engine.outcome import (
     INTERRUPTED,
     Cancelled,
@@ -26,13 +27,16 @@ from streaming.engine.outcome import (
     run_end,
     status_of,
 )
+from streaming.engine.parking import Approved, Asks, Parking, Ruling, nobody_is_asked
+from streaming.engine.retold import as_messages, prompt_calls, retell
 from streaming.engine.teller import Teller
 from streaming.engine.turn import NOT_FINISHED, Turn, follow, result_message
+from streaming.protocol.approvals import NEVER_ALLOWED, waits
 from streaming.protocol.codec import dumps
 from streaming.protocol.errors import ErrorObject
-from streaming.protocol.events import Event, RunCancelling, RunInProgress
+from streaming.protocol.events import Event, RunCancelling, RunInProgress, RunRequiresAction
 from streaming.protocol.lifecycle import MessageStatus, RunStatus, may_become
-from streaming.protocol.objects import Message, Run, Step
+from streaming.protocol.objects import Approval, Message, Run, Step
 from streaming.protocol.snapshot import RunState
 from streaming.protocol.text import clean
 from streaming.protocol.times import rfc3339
@@ -51,13 +55,22 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
+    """``approved``: a person has allowed it, with these arguments."""
+
     step_id: str
     name: str
     arguments: dict[str, Any]
+    approved: bool = False
 
 
 class RunTools(msgspec.Struct, frozen=True):
     """Run these, side by side if you like; report each with ``tool_ended``."""
+
+    calls: tuple[PendingCall, ...]
+
+
+class Park(msgspec.Struct, frozen=True):
+    """Every other call of the turn has ended; nothing can be done but ``park`` until a person has decided on these."""
 
     calls: tuple[PendingCall, ...]
 
@@ -68,7 +81,7 @@ class End(msgspec.Struct, frozen=True):
     outcome: Completed | Incomplete
 
 
-Next = Ask | RunTools | End
+Next = Ask | RunTools | Park | End
 
 
 class RunMachine:
@@ -91,6 +104,7 @@ class RunMachine:
             raise ValueError("a run machine needs the run and its answer")
         self.limits = limits
         self.state = state
+        self._new_id = new_id
         self._messages = messages
         self._teller = Teller(state, run=run, max_piece=limits.max_piece, new_id=new_id)
         self._ledger = CallLedger(limits, state.steps)
@@ -99,6 +113,8 @@ class RunMachine:
         self._begun = False
         self._calls: list[tuple[PromptCall, str]] = []  # of the last turn, in its order, with their steps
         self._pending: dict[str, PendingCall] = {}
+        self._waiting: dict[str, PendingCall] = {}  # for a person
+        self._asks: Asks = nobody_is_asked
         self._told: dict[str, int] = {}  # characters of output, by step
         self._cut: set[str] = set()
         self._room = limits.max_answer - _size(answer.content) - _size(answer.thinking)
@@ -130,11 +146,14 @@ class RunMachine:
 
     @property
     def next(self) -> Next:
-        self._require(self._begun and not self.ended, "nothing comes next")
+        going = self._begun and not self.ended and self.run.status != RunStatus.REQUIRES_ACTION
+        self._require(going, "nothing comes next")
         if self._pending:
             return RunTools(tuple(self._pending.values()))
         if self._outcome is not None:
             return End(self._outcome)
+        if self._waiting:
+            return Park(tuple(self._waiting.values()))
         return Ask(self._messages)
 
     def give_prompt(self, messages: tuple[PromptMessage, ...]) -> None:
@@ -142,17 +161,74 @@ class RunMachine:
         self._require(not self._begun, "the model has been asked already")
         self._messages = messages
 
-    def begin(self, *, at: float, attempt: int) -> list[Event]:
-        """Start the run, or take it up again where another process left it: what that one had open is closed."""
+    def begin(self, *, at: float, attempt: int, asks: Asks = nobody_is_asked) -> list[Event]:
+        """Start the run, or take it up again where another process left it: what that one had open is closed.
+
+        ``asks`` says for which calls the run is to be parked.
+        """
         run, status = self.run, RunStatus(self.run.status)
         self._require(not self._begun and attempt > run.attempt, f"attempt {attempt} cannot begin")
-        startable = may_become(status, RunStatus.IN_PROGRESS) or status is RunStatus.IN_PROGRESS
+        startable = status in (RunStatus.QUEUED, RunStatus.IN_PROGRESS)
         self._require(startable, f"a {status} run cannot begin")
         self._require(self.answer.status == MessageStatus.IN_PROGRESS, "the answer has ended")
+        self._asks = asks
         left_open = self.state.open_steps
         self._tell_in_progress(attempt, at=at)
         for step in left_open:
-            self._teller.cancel(step.id, _unknown_outcome(step), at=at)
+            self._teller.cancel(step.id, _never_begun(step) or _unknown_outcome(step), at=at)
+        return self._teller.take()
+
+    def park(self, *, at: float) -> Parking:
+        """Ask a person about every call that waits. After this the machine is done with: another one goes on."""
+        self._require(isinstance(self.next, Park), "nothing waits for a person")
+        expires_at = rfc3339(at + self.limits.approval_expiry)
+        approvals = [
+            Approval(
+                approval_id=self._new_id(),
+                step_id=call.step_id,
+                tool=call.name,
+                arguments=call.arguments,
+                expires_at=expires_at,
+            )
+            for call in self._waiting.values()
+        ]
+        self._teller.tell(
+            RunRequiresAction(run_id=self.run.id, thread_id=self.run.thread_id, approvals=approvals),
+        )
+        return Parking(
+            events=self._teller.take(),
+            run=self.run,
+            message=self.answer,
+            steps=self.state.steps,
+            approvals=approvals,
+            so_far=self._measure.so_far(at=at),
+        )
+
+    def go_on(
+        self,
+        *,
+        at: float,
+        rulings: Mapping[str, Ruling],
+        so_far: SoFar | None = None,
+        asks: Asks = nobody_is_asked,
+    ) -> list[Event]:
+        """Take a parked run up again, in the same attempt: what was approved is pending, all else that waited fails.
+
+        ``rulings`` are by step. What the model was told before is put together anew from what was told of it.
+        """
+        status = RunStatus(self.run.status)
+        self._require(not self._begun and status is RunStatus.REQUIRES_ACTION, f"a {status} run cannot go on")
+        self._asks = asks
+        if so_far is not None:
+            self._measure.go_on_from(so_far)
+        self._tell_in_progress(self.run.attempt, at=at)
+        for step in self.state.open_steps:
+            self._rule(step, rulings.get(step.id), at=at)
+        *before, turn = retell(self.answer, self.state.steps)
+        self._messages = (*self._messages, *as_messages(before))
+        self._turn = Turn.retold(text=turn.text, thinking=turn.thinking)
+        self._calls = [(call, call.id) for call in prompt_calls(turn)]
+        self._end_round()
         return self._teller.take()
 
     def feed(self, chunks: Sequence[Chunk], *, at: float) -> list[Event]:
@@ -248,10 +324,11 @@ class RunMachine:
         if isinstance(outcome, Cancelled):
             events += self.cancelling(by=outcome.by, reason=outcome.reason)
         elif self._way_to(outcome) is not None:
-            self._tell_in_progress(self.run.attempt + 1, at=at)
+            queued = self.run.status == RunStatus.QUEUED
+            self._tell_in_progress(self.run.attempt + queued, at=at)
         interrupted = isinstance(outcome, Incomplete) and outcome.reason == INTERRUPTED
         for step in self.state.open_steps:
-            error = _unknown_outcome(step) if interrupted else None
+            error = _never_begun(step) or (_unknown_outcome(step) if interrupted else None)
             self._teller.cancel(step.id, error, at=at, output_cut=step.id in self._cut)
         if self.answer.status == MessageStatus.IN_PROGRESS:
             message = replace(self.answer, finished_at=rfc3339(at))
@@ -278,10 +355,24 @@ class RunMachine:
         elif vetted.refusal is not None:
             self._teller.fail(step_id, vetted.refusal, at=at)
         else:
-            arguments = vetted.arguments or {}
-            self._pending[step_id] = PendingCall(step_id=step_id, name=vetted.name, arguments=arguments)
-            self._teller.tool_begins(step_id, vetted.name)
+            pending = PendingCall(step_id=step_id, name=vetted.name, arguments=vetted.arguments or {})
+            if self._asks(pending.name, pending.arguments):
+                self._waiting[step_id] = pending
+            else:
+                self._pending[step_id] = pending
+                self._teller.tool_begins(step_id, vetted.name)
         return vetted
+
+    def _rule(self, step: Step, ruling: Ruling | None, *, at: float) -> None:
+        if not waits(step):
+            self._teller.cancel(step.id, _unknown_outcome(step), at=at)
+        elif isinstance(ruling, Approved):
+            name, arguments = step.name or "", ruling.arguments
+            self._pending[step.id] = PendingCall(step_id=step.id, name=name, arguments=arguments, approved=True)
+            changed = arguments if arguments != step.arguments else UNSET
+            self._teller.tool_begins(step.id, name, arguments=changed)
+        else:
+            self._teller.fail(step.id, NEVER_ALLOWED if ruling is None else ruling.error, at=at)
 
     def _prompt_call(self, call: ToolCall, vetted: VettedCall, step_id: str) -> PromptCall:
         """Results are matched to calls by id: where the model gave none, or gave it twice, the step's serves."""
@@ -292,7 +383,7 @@ class RunMachine:
 
     def _end_round(self) -> None:
         """Once every call of the turn has its result, the model is to be told."""
-        if self._pending or self._outcome is not None:
+        if self._pending or self._waiting or self._outcome is not None:
             return
         turn = self._turn.as_prompt([call for call, _ in self._calls])
         results = [result_message(call, self.state.step(step_id)) for call, step_id in self._calls]
@@ -329,7 +420,7 @@ class RunMachine:
         )
 
     def _require_asking(self) -> None:
-        asking = self._begun and not self.ended and not self._pending and self._outcome is None
+        asking = self._begun and not self.ended and self._outcome is None and not (self._pending or self._waiting)
         self._require(asking, "the model was not asked")
 
     def _require_pending(self, step_id: str) -> None:
@@ -347,7 +438,7 @@ class RunMachine:
         match outcome, RunStatus(self.run.status):
             case Cancelled(), RunStatus.IN_PROGRESS:
                 return RunStatus.CANCELLING
-            case Incomplete(), RunStatus.QUEUED:
+            case Incomplete(), RunStatus.QUEUED | RunStatus.REQUIRES_ACTION:
                 return RunStatus.IN_PROGRESS
         return None
 
@@ -359,6 +450,10 @@ class RunMachine:
 def _size(text: str) -> int:
     """Bytes that it takes in an event."""
     return len(dumps(text)) - 2
+
+
+def _never_begun(step: Step) -> ErrorObject | None:
+    return NEVER_ALLOWED if waits(step) else None
 
 
 def _unknown_outcome(step: Step) -> ErrorObject | None:

@@ -1,10 +1,22 @@
 """What a run took: times since it was created, tokens as the model server gave them. What is missing stays missing."""
 
+import msgspec
+
 from streaming.protocol.objects import Run, Timing, Usage
-from streaming.protocol.times import seconds
+from streaming.protocol.times import rfc3339, seconds
 
 # A count beyond this is a fault of the model server, and would not fit the column it is stored in.
 ABSURD = 100_000_000
+
+
+class SoFar(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run took until it was parked. ``generating`` and ``held`` (by workers) are seconds."""
+
+    usage: Usage | None
+    timing: Timing
+    first_token_at: str | None
+    generating: float
+    held: float = 0.0
 
 
 class Measure:
@@ -44,6 +56,21 @@ class Measure:
             if self._turn_began is not None:
                 self._generating += at - self._turn_began
         self._turn_began = None
+
+    def so_far(self, *, at: float) -> SoFar:
+        first = None if self.first_token is None else rfc3339(self.first_token)
+        timing = self.timing(at=at)
+        return SoFar(usage=self.usage(), timing=timing, first_token_at=first, generating=self._generating)
+
+    def go_on_from(self, before: SoFar) -> None:
+        """Go on counting where the run was parked."""
+        self.first_token = seconds(before.first_token_at)
+        self._streamed_before = before.timing.chunks is None
+        self._chunks = before.timing.chunks or 0
+        self._generating = before.generating
+        if before.usage is not None:
+            self._prompt_tokens = before.usage.prompt_tokens
+            self._completion_tokens = before.usage.completion_tokens
 
     def usage(self) -> Usage | None:
         """The sum over the turns; None where the model server never said anything."""

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
+
 from conversations import selectors, wire
-from conversations.models import Message, Run, Step
+from conversations.models import Approval, Message, Run, Step
 from streaming.engine.context import HistoryMessage, build_prompt
+from streaming.engine.measure import SoFar
+from streaming.engine.parking import SWAPPED, Approved, Decided, Refused, Ruling, denied
 from streaming.providers.base import PromptMessage
 
 # A token is about four characters of English, fewer of other languages; a server that still finds the prompt too long
@@ -31,6 +35,14 @@ class Prompt:
         return build_prompt(history=self.history, system_prompt=self.system_prompt, max_characters=room)
 
 
+def load_decisions(run_id: UUID) -> Decided:
+    """What a parked run goes on with. What was not approved, or is not what was approved, does not run."""
+    run = Run.objects.get(pk=run_id)
+    asked = Approval.objects.filter(run=run).order_by("created_at", "id")
+    so_far = None if run.so_far is None else msgspec.convert(run.so_far, SoFar)
+    return Decided(rulings={str(approval.step_id): _ruling(approval) for approval in asked}, so_far=so_far)
+
+
 def load_prompt(run_id: UUID) -> Prompt:
     run = Run.objects.select_related("thread").get(pk=run_id)
     messages, steps = selectors.history_before(run=run)
@@ -41,6 +53,13 @@ def load_prompt(run_id: UUID) -> Prompt:
         system_prompt=run.thread.system_prompt,
         tools=run.tools,
     )
+
+
+def _ruling(approval: Approval) -> Ruling:
+    if approval.decision == Approval.Decision.DENY:
+        return denied(approval.note)
+    arguments = approval.approved_arguments
+    return Refused(SWAPPED) if arguments is None else Approved(arguments)
 
 
 def _turn(message: Message, steps: Sequence[Step]) -> HistoryMessage:

@@ -68,7 +68,7 @@ def _from_the_rows(claim: Claim) -> tuple[int, RunState]:
         thread_id=str(record.run.thread_id),
         run=wire.run_object(record.run),
         messages=[wire.message_object(message) for message in record.messages],
-        steps=[],  # their rows are written with the end
+        steps=[wire.step_object(step) for step in record.steps],  # there are none, unless it was parked
         as_of=record.head,
         gap=True,
         reason="log_lost",

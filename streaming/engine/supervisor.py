@@ -63,10 +63,10 @@ class Supervisor:
         self._own(self._again(self._look_for_wishes, self._poll), "cancel wishes")
 
     def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
-        """A verb has committed something about this run: a new one to claim, or a wish for one of ours to stop."""
-        if entries:
+        """A verb has committed something about this run: it can be claimed now, or a wish for one of ours to stop."""
+        if entries or run_id not in self._workers:
             self._look.set()
-        elif run_id in self._workers:
+        else:
             self._shop.tasks.spawn(self._grant_wishes([run_id]), name=f"cancel {run_id}")
 
     def storage_waits(self, run_ids: Sequence[UUID]) -> None:
@@ -119,10 +119,12 @@ class Supervisor:
         self._workers[claim.run_id] = worker
         self._idle.clear()
         task = self._shop.tasks.spawn(worker.carry_out(), name=f"run {claim.run_id}")
-        task.add_done_callback(lambda done: self._dismiss(claim, done))
+        task.add_done_callback(lambda done: self._dismiss(worker, done))
 
-    def _dismiss(self, claim: Claim, done: asyncio.Task[None]) -> None:
-        self._workers.pop(claim.run_id, None)
+    def _dismiss(self, worker: Worker, done: asyncio.Task[None]) -> None:
+        claim = worker.claim
+        if self._workers.get(claim.run_id) is worker:  # a run that was parked may have been taken up again by now
+            del self._workers[claim.run_id]
         if done.cancelled() or done.exception() is not None:
             # A worker that fell must not leave a lease that we would go on extending.
             letting_go = self._shop.leases(run_lease.let_go, claim=claim)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from streaming.engine.measure import milliseconds
@@ -63,8 +64,13 @@ class Teller:
         """The new step's id."""
         return self._create(kind="tool_calls", title=_using(name), at=at, name=name, arguments=arguments)
 
-    def tool_begins(self, step_id: str, name: str) -> None:
-        self.tell(StepInProgress(run_id=self._run_id, step_id=step_id, step="tool_calls", details=_using(name)))
+    def tool_begins(self, step_id: str, name: str, *, arguments: dict[str, Any] | UnsetType = UNSET) -> None:
+        """``arguments`` where they are others than the step was created with."""
+        self.tell(
+            StepInProgress(
+                run_id=self._run_id, step_id=step_id, step="tool_calls", details=_using(name), arguments=arguments
+            )
+        )
 
     def tool_output(self, step_id: str, text: str) -> None:
         for piece in self._pieces(text):

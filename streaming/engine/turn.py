@@ -21,6 +21,13 @@ class Turn:
         self.calls: list[ToolCall] = []
         self.finish: Finish | None = None
 
+    @classmethod
+    def retold(cls, *, text: str, thinking: str) -> "Turn":
+        """A turn that was heard before: by another process, or before the run was parked."""
+        turn = cls()
+        turn._text, turn._thinking = [text], [thinking]
+        return turn
+
     def take(self, chunks: Sequence[Chunk]) -> tuple[list[Text | Thinking | ToolCall], int]:
         """The new chunks, cleaned, empty ones dropped and neighbours of a kind joined; and how many there were.
 

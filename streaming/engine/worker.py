@@ -12,11 +12,12 @@ import structlog
 from chatserver.ids import new_id
 from conversations.services.run_close import EndRefused
 from conversations.services.run_lease import Claim, cancel_wishes, let_go
-from streaming.engine.closing import close_for_good, insist, read_state
+from streaming.engine.closing import close_for_good, insist, park_for_good, read_state
 from streaming.engine.generator import Phase, generate
-from streaming.engine.machine import End, RunMachine
+from streaming.engine.machine import End, Park, RunMachine
 from streaming.engine.outcome import Cancelled, Ending, Expired, Failed, Incomplete, Outcome
-from streaming.engine.prompt import Prompt, load_prompt
+from streaming.engine.parking import Decided
+from streaming.engine.prompt import Prompt, load_decisions, load_prompt
 from streaming.engine.recorder import Recorder
 from streaming.engine.salvage import salvage
 from streaming.engine.workshop import Workshop
@@ -24,6 +25,7 @@ from streaming.eventlog.base import Fenced
 from streaming.protocol.codec import encode
 from streaming.protocol.errors import ChatError, InternalError
 from streaming.protocol.events import RunStatusHint
+from streaming.protocol.lifecycle import RunStatus
 from streaming.providers.attempts import attempts
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
 
@@ -39,6 +41,7 @@ class Worker:
         self._log_failure: BaseException | None = None
         self._thread: str | None = None
         self._started = time.monotonic()
+        self._held_before = 0.0
         self._began_at = time.time()
 
     def stop(self, outcome: Cancelled | Incomplete | Expired) -> None:
@@ -64,9 +67,10 @@ class Worker:
     async def _carry_out(self) -> None:
         prompt = await insist(partial(self._shop.offload, load_prompt, self.claim.run_id), run=self._run)
         machine = await self._machine()
+        decided = await self._decided(machine)
         recorder = self._recorder()
         try:
-            outcome = await self._outcome(machine, recorder, prompt)
+            outcome = await self._outcome(machine, recorder, prompt, decided)
             if isinstance(outcome, Cancelled):
                 await recorder.record(machine.cancelling(by=outcome.by, reason=outcome.reason))
             await recorder.settle()
@@ -81,7 +85,21 @@ class Worker:
             recorder.head = machine.state.last
         finally:
             recorder.close()
-        await self._close(machine, outcome, head=recorder.head)
+        if isinstance(outcome, Park):
+            await self._park(machine, head=recorder.head)
+        else:
+            await self._close(machine, outcome, head=recorder.head)
+
+    async def _park(self, machine: RunMachine, *, head: int) -> None:
+        held = self._held_before + (time.monotonic() - self._started)
+        parking = machine.park(at=self._now())
+        try:
+            parked = await park_for_good(self._shop, self.claim, parking, held=held, head=head)
+        except EndRefused:  # somebody asked for the stop before that could be written
+            await self._close(await self._machine(), await self._wished_stop(), head=head)
+            return
+        if parked:
+            log.info("run parked", run=self._run, tools=[approval.tool for approval in parking.approvals])
 
     async def _close(self, machine: RunMachine, outcome: Outcome, *, head: int) -> None:
         ending = machine.end(outcome, at=self._now())
@@ -90,11 +108,14 @@ class Worker:
         except EndRefused:
             # Time ran out, and somebody asked for the stop before that could be written: their stop it is.
             machine = await self._machine()
-            by, reason = (await self._shop.leases(cancel_wishes, run_ids=[self.claim.run_id]))[self.claim.run_id]
-            ending = machine.end(Cancelled(by, reason, True), at=self._now())
+            ending = machine.end(await self._wished_stop(), at=self._now())
             closed = await close_for_good(self._shop, self.claim, ending, head=head)
         if closed:
             self._say_how_it_went(ending)
+
+    async def _wished_stop(self) -> Cancelled:
+        by, reason = (await self._shop.leases(cancel_wishes, run_ids=[self.claim.run_id]))[self.claim.run_id]
+        return Cancelled(by, reason, upstream_closed=True)
 
     async def _machine(self) -> RunMachine:
         """The run as far as the log has it."""
@@ -103,13 +124,24 @@ class Worker:
         self._thread = machine.run.thread_id
         return machine
 
-    async def _outcome(self, machine: RunMachine, recorder: Recorder, prompt: Prompt) -> Outcome:
-        """Work until there is nothing left to do, somebody stops it, or time is up. Raises what the log raised."""
-        work = self._drive(machine, recorder, prompt)
+    async def _decided(self, machine: RunMachine) -> Decided | None:
+        """What a parked run goes on with; None for one that begins."""
+        if machine.run.status != RunStatus.REQUIRES_ACTION:
+            return None
+        decided = await insist(partial(self._shop.offload, load_decisions, self.claim.run_id), run=self._run)
+        if decided.so_far is not None:
+            self._held_before = decided.so_far.held
+        return decided
+
+    async def _outcome(
+        self, machine: RunMachine, recorder: Recorder, prompt: Prompt, decided: Decided | None
+    ) -> Outcome | Park:
+        """Work until there is nothing left to do here, somebody stops it, or time is up. Raises what the log raised."""
+        work = self._drive(machine, recorder, prompt, decided)
         self._work = self._shop.tasks.spawn(work, name=f"work {self._run}", awaited=True)
         if self._stop is not None:
             self._work.cancel()
-        done, _ = await asyncio.wait({self._work}, timeout=self._shop.pace.deadline)
+        done, _ = await asyncio.wait({self._work}, timeout=max(0.0, self._shop.pace.deadline - self._held_before))
         if not done:
             self.stop(Expired())
         closed = True
@@ -120,11 +152,15 @@ class Worker:
             raise self._log_failure
         return self._what_came_of_it(machine, upstream_closed=closed)
 
-    def _what_came_of_it(self, machine: RunMachine, *, upstream_closed: bool) -> Outcome:
+    def _what_came_of_it(self, machine: RunMachine, *, upstream_closed: bool) -> Outcome | Park:
         assert self._work is not None
         fault = None if not self._work.done() or self._work.cancelled() else self._work.exception()
-        if fault is None and self._work.done() and not self._work.cancelled() and isinstance(machine.next, End):
-            return machine.next.outcome
+        if fault is None and self._work.done() and not self._work.cancelled():
+            if isinstance(machine.next, End):
+                return machine.next.outcome
+            # A drain that comes at this moment takes nothing away: a parked run is held by nobody.
+            if isinstance(machine.next, Park) and not isinstance(self._stop, Cancelled | Expired):
+                return machine.next
         if self._stop is not None:
             if isinstance(self._stop, Cancelled):
                 return Cancelled(self._stop.by, self._stop.reason, upstream_closed)
@@ -140,7 +176,7 @@ class Worker:
         log.warning("run failed", run=self._run, code=fault.code, log_id=fault.log_id, cause=repr(fault.__cause__))
         return Failed(fault.as_object())
 
-    async def _drive(self, machine: RunMachine, recorder: Recorder, prompt: Prompt) -> None:
+    async def _drive(self, machine: RunMachine, recorder: Recorder, prompt: Prompt, decided: Decided | None) -> None:
         provider, model = await self._shop.registry.resolve(prompt.model)
         # A model that cannot call tools answers an offer of them with an error.
         offered = prompt.tools if "tools" in model.capabilities else ()
@@ -159,6 +195,7 @@ class Worker:
         events = generate(
             machine,
             attempt=prompt.attempt,
+            decided=decided,
             model=model.name,
             ask=ask,
             tools=self._shop.tools.restricted(offered),

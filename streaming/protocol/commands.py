@@ -25,6 +25,7 @@ Key = Annotated[str, Meta(min_length=1, max_length=200)]
 ToolName = Annotated[str, Meta(max_length=100)]
 Title = Annotated[str, Meta(max_length=200)]
 SystemPrompt = Annotated[str, Meta(max_length=32_000)]
+Note = Annotated[str, Meta(max_length=2_000)]
 Tag = Annotated[str, Meta(min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
 
@@ -138,6 +139,23 @@ class FlowAck(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: Id
     id: Annotated[int, Meta(ge=0)]
+
+
+class Decide(msgspec.Struct, frozen=True, kw_only=True):
+    """``arguments``: approve these instead of those that were asked about."""
+
+    decision: Literal["approve", "deny"]
+    arguments: dict[str, Any] | None = None
+    note: Note = ""
+
+    def __post_init__(self) -> None:
+        if self.decision == "deny" and self.arguments is not None:
+            raise ValueError("arguments belong to approve")
+
+
+class SocketDecide(Decide, frozen=True, kw_only=True):
+    run_id: Id
+    approval_id: Id
 
 
 class Ping(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ ChatError
 ├── RequestError          the caller must change the request
 │   ├── InvalidRequest · UnknownField · InvalidJson · BodyTooLarge · UnsupportedMediaType · MethodNotAllowed
 │   ├── NotAuthenticated · Forbidden · NotFound
-│   ├── ThreadBusy · StaleHead · IdempotencyConflict
+│   ├── ThreadBusy · StaleHead · IdempotencyConflict · ApprovalClosed · ApprovalExpired
 │   └── RateLimited · TooManyStreams
 ├── Unavailable           the server cannot now: Draining · StorageBusy · StorageFull
 ├── InternalError         our own fault; the log knows more
@@ -144,6 +144,20 @@ class StaleHead(RequestError):
     code = "stale_head"
     status = 409
     sentence = "The thread has moved on since you last loaded it. Reload it and send again."
+
+
+class ApprovalClosed(RequestError):
+    """Somebody has decided otherwise, or the run has ended; ``details`` say which."""
+
+    code = "approval_closed"
+    status = 409
+    sentence = "This has been decided otherwise already."
+
+
+class ApprovalExpired(RequestError):
+    code = "approval_expired"
+    status = 410
+    sentence = "This was asked too long ago. The run has ended."
 
 
 class IdempotencyConflict(RequestError):

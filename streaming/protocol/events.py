@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streaming.protocol.errors import ErrorObject
-from streaming.protocol.objects import Message, Run, Step, StepKind, Timing, Usage
+from streaming.protocol.objects import Approval, Message, Run, Step, StepKind, Timing, Usage
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +80,7 @@ class StepInProgress(Event, frozen=True, kw_only=True):
     details: str | UnsetType = UNSET
     output: str | UnsetType = UNSET
     progress: float | UnsetType | None = UNSET
+    arguments: dict[str, Any] | UnsetType = UNSET
 
 
 class StepCompleted(ThreadEvent, frozen=True, kw_only=True):
@@ -99,7 +100,7 @@ class StepCancelled(ThreadEvent, frozen=True, kw_only=True):
 
 class RunRequiresAction(ThreadEvent, frozen=True, kw_only=True):
     name = "thread.run.requires_action"
-    approvals: list[dict[str, Any]]
+    approvals: list[Approval]
 
 
 class RunCancelling(ThreadEvent, frozen=True, kw_only=True):
@@ -166,6 +167,7 @@ class Snapshot(ThreadEvent, frozen=True, kw_only=True):
     as_of: int
     gap: bool
     reason: str
+    approvals: list[Approval] | UnsetType = UNSET
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -65,7 +65,7 @@ class GrowingAnswer:
 
 
 class GrowingStep:
-    """A step until its end: reasoning text and tool output append, a tool's sentence replaces the one before."""
+    """A step until its end: reasoning text and tool output append, a tool's sentence and arguments replace the old."""
 
     def __init__(self, step: Step) -> None:
         self._step = step
@@ -73,7 +73,15 @@ class GrowingStep:
         self._output = Pieces(step.output or "")
         self._has_output = step.output is not None
 
-    def add(self, *, details: str | UnsetType = UNSET, output: str | UnsetType = UNSET) -> None:
+    def add(
+        self,
+        *,
+        details: str | UnsetType = UNSET,
+        output: str | UnsetType = UNSET,
+        arguments: dict[str, Any] | UnsetType = UNSET,
+    ) -> None:
+        if isinstance(arguments, dict):
+            self._step = replace(self._step, arguments=arguments)
         if isinstance(details, str):
             if self._step.step != "reasoning":
                 self._details = Pieces()

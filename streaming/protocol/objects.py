@@ -68,6 +68,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int | None = None
 
 
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """What a parked run asks a person: may this tool run with exactly these arguments?"""
+
+    approval_id: str
+    step_id: str
+    tool: str
+    arguments: dict[str, Any]
+    expires_at: str
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """``parts`` is the order of text and steps: ``{"text": [start, end]}`` in code points, or ``{"step_id": id}``."""
 

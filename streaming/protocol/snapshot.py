@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from streaming.protocol.codec import Entry, decode
@@ -32,7 +33,7 @@ from streaming.protocol.events import (
 )
 from streaming.protocol.growing import BETWEEN_THOUGHTS, GrowingAnswer, GrowingStep
 from streaming.protocol.lifecycle import TERMINAL, MessageStatus, RunStatus, StepStatus
-from streaming.protocol.objects import Message, Run, Step
+from streaming.protocol.objects import Approval, Message, Run, Step
 
 
 class RunState:
@@ -45,6 +46,7 @@ class RunState:
         self.last = 0
         self.run: Run | None = None
         self.terminal = False
+        self.approvals: list[Approval] = []  # those that the run is parked for
         self._messages: dict[str, Message | GrowingAnswer] = {}
         self._steps: dict[str, Step | GrowingStep] = {}
         self._answer: GrowingAnswer | None = None
@@ -112,6 +114,7 @@ class RunState:
             as_of=self.last,
             gap=gap,
             reason=reason,
+            approvals=self.approvals or UNSET,
         )
 
     def _fold(self, event: Event) -> None:
@@ -124,9 +127,10 @@ class RunState:
                 step = self._steps.get(event.step_id)
                 if not isinstance(step, GrowingStep):
                     raise ValueError(f"step {event.step_id} does not go on")
-                step.add(details=event.details, output=event.output)
+                step.add(details=event.details, output=event.output, arguments=event.arguments)
             case RunCreated() | RunInProgress():
                 self.run = event.run
+                self.approvals = []
             case MessageCreated():
                 self._add_message(event.message)
             case MessageCompleted() | MessageIncomplete():
@@ -139,10 +143,12 @@ class RunState:
                 self._steps[event.step.id] = event.step
             case RunRequiresAction():
                 self._set_status(RunStatus.REQUIRES_ACTION)
+                self.approvals = event.approvals
             case RunCancelling():
                 self._set_status(RunStatus.CANCELLING)
             case RunCompleted() | RunIncomplete() | RunFailed() | RunCancelled() | RunExpired():
                 self.run = event.run
+                self.approvals = []
                 self.terminal = event.name in TERMINAL_EVENTS
             case ErrorEvent():
                 pass  # the run object of the event that follows carries it
@@ -154,6 +160,7 @@ class RunState:
         self.last = snapshot.as_of
         self.run = snapshot.run
         self.terminal = RunStatus(snapshot.run.status) in TERMINAL
+        self.approvals = snapshot.approvals or []
         for step in snapshot.steps:
             self._steps[step.id] = GrowingStep(step) if step.status == StepStatus.IN_PROGRESS else step
         for message in snapshot.messages:

@@ -5,8 +5,8 @@
         "Work out an arithmetic expression."
 
 A sync function runs off the event loop; an async function on it; an async generator streams its output, piece by
-piece, and may yield Progress between the pieces. What a tool raises as a ToolError is told to the model and to people
-as it stands; whatever else it raises stays in the log.
+piece, and may yield Progress between the pieces. With ``approval=True`` a person is asked before each call. What a tool
+raises as a ToolError is told to the model and to people as it stands; whatever else it raises stays in the log.
 """
 
 import inspect
@@ -47,6 +47,13 @@ class ToolTimeout(ToolError):
     sentence = "The tool did not finish in time."
 
 
+class NotAllowed(ToolError):
+    """Nobody was asked, or nobody has agreed."""
+
+    code = "not_run"
+    sentence = "Not run: this tool needs somebody's approval."
+
+
 class Progress(msgspec.Struct, frozen=True):
     """Yielded by a streaming tool: how much is done, from 0 to 1."""
 
@@ -82,7 +89,9 @@ class Kind(StrEnum):
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
-    """``deadline`` is in seconds; None leaves it to whoever runs the tool."""
+    """``deadline`` is in seconds; None leaves it to whoever runs the tool. ``approval``: a person is asked first, each
+    time, with the exact arguments.
+    """
 
     name: str
     title: str
@@ -91,9 +100,10 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     function: Callable[..., Any]
     kind: Kind
     deadline: float | None = None
+    approval: bool = False
 
 
-def tool(*, title: str, deadline: float | None = None) -> Callable[[Callable[..., Any]], Tool]:
+def tool(*, title: str, deadline: float | None = None, approval: bool = False) -> Callable[[Callable[..., Any]], Tool]:
     """Make a Tool of a function: its name, the first line of its docstring and its parameters are what a model reads.
 
     Raises TypeError for a function that cannot be offered: no docstring, no types, or a plain generator.
@@ -111,6 +121,7 @@ def tool(*, title: str, deadline: float | None = None) -> Callable[[Callable[...
             function=function,
             kind=_kind_of(function),
             deadline=deadline,
+            approval=approval,
         )
 
     return declare

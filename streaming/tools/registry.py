@@ -14,6 +14,7 @@ from streaming.tools.base import (
     ArgumentsInvalid,
     Emit,
     Kind,
+    NotAllowed,
     Progress,
     Tool,
     ToolDescription,
@@ -68,7 +69,19 @@ class ToolRegistry:
         except ValueError as fault:
             raise ArgumentsInvalid(f"The arguments do not fit the tool {name}: {fault}.") from fault
 
-    async def run(self, name: str, arguments: dict[str, Any], *, emit: Emit, deadline: float) -> ToolResult:
+    def needs_approval(self, name: str, arguments: dict[str, Any]) -> bool:
+        """Whether a person must be asked first. Nobody is asked about a call that could not be run anyway."""
+        if name not in self._tools or not self._tools[name].approval:
+            return False
+        try:
+            self.check(name, arguments)
+        except ArgumentsInvalid:
+            return False
+        return True
+
+    async def run(
+        self, name: str, arguments: dict[str, Any], *, emit: Emit, deadline: float, approved: bool = False
+    ) -> ToolResult:
         """Check and run. ``emit`` gets what a streaming tool says meanwhile; the result has all of it.
 
         Raises a ToolError in every case but success; its message is safe to show. ``deadline`` (seconds) is for tools
@@ -76,6 +89,8 @@ class ToolRegistry:
         """
         tool = self._tool(name)
         checked = self.check(name, arguments)
+        if tool.approval and not approved:
+            raise NotAllowed()
         seconds = tool.deadline or deadline
         try:
             async with asyncio.timeout(seconds) as timer:

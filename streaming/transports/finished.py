@@ -1,4 +1,4 @@
-"""Whole answers: waiting for a run's end and telling it as one JSON object."""
+"""Whole answers: waiting for a run's end, or for its question to a person, and telling it as one JSON object."""
 
 from contextlib import aclosing
 from typing import Any
@@ -10,7 +10,7 @@ from django.http import HttpResponse
 
 from conversations import selectors, wire
 from conversations.api.answers import json_answer
-from conversations.models import Run
+from conversations.models import Approval, Run
 from conversations.selectors import RunRecord
 from conversations.services.run_open import Opened
 from streaming.eventlog.base import LogLost
@@ -24,8 +24,8 @@ from streaming.protocol.errors import (
     UpstreamStalled,
     UpstreamTimeout,
 )
-from streaming.protocol.lifecycle import RunStatus
-from streaming.transports.follow import follow, is_terminal
+from streaming.protocol.lifecycle import TERMINAL, RunStatus
+from streaming.transports.follow import follow, is_parked, is_terminal
 from streaming.transports.live import Live
 from streaming.wiring import Engine
 
@@ -36,21 +36,21 @@ _STORAGE = frozenset({StorageBusy.code, StorageFull.code})
 
 async def run_answer(engine: Engine, opened: Opened, live: Live) -> HttpResponse:
     """``?wait=true``: the finished run with its answer and steps."""
-    record = await _record_at_the_end(engine, opened.run, live)
+    record, approvals = await _record_at_the_end(engine, opened.run, live)
     if record.run.status == RunStatus.FAILED:
         return _failed(record.run)
-    return json_answer(_finished(record))
+    return json_answer(_finished(record, approvals))
 
 
 async def runs_answer(engine: Engine, opened: Opened, live: Live) -> HttpResponse:
     """``?wait=true`` with several models, by lane. One that failed says so in its run: the others may have answered."""
     records = [await _record_at_the_end(engine, run, live) for run in opened.runs]
-    return json_answer({"runs": [_finished(record) for record in records]})
+    return json_answer({"runs": [_finished(record, approvals) for record, approvals in records]})
 
 
 async def chat_answer(engine: Engine, opened: Opened, live: Live) -> HttpResponse:
     """``POST /api/chat``: also for an incomplete or cancelled answer, which then says so itself."""
-    record = await _record_at_the_end(engine, opened.run, live)
+    record, approvals = await _record_at_the_end(engine, opened.run, live)
     if record.run.status == RunStatus.FAILED:
         return _failed(record.run)
     told = wire.run_object(record.run)
@@ -62,36 +62,49 @@ async def chat_answer(engine: Engine, opened: Opened, live: Live) -> HttpRespons
             "steps": _steps(record),
             "usage": told.usage,
             "timing": told.timing,
+            **_asked(approvals),
         }
     )
 
 
-async def _record_at_the_end(engine: Engine, run: Run, live: Live) -> RunRecord:
-    """Raises what ``live`` was told to end for, and NotFound where the run was removed meanwhile."""
+async def _record_at_the_end(engine: Engine, run: Run, live: Live) -> tuple[RunRecord, list[Approval]]:
+    """The run as it has ended, or as it waits for these approvals.
+
+    Raises what ``live`` was told to end for, and NotFound where the run was removed meanwhile.
+    """
     events = follow(tailer=engine.tailer, run_id=run.pk, after=0, heartbeat=engine.numbers.heartbeat, live=live)
     async with aclosing(events):
         try:
             async for news in events:
-                if news.entries and is_terminal(news.entries[-1]):
-                    return await sync_to_async(_record)(run.pk)
+                if not any(map(is_parked, news.entries)) and not (news.entries and is_terminal(news.entries[-1])):
+                    continue
+                record, approvals = await sync_to_async(_record)(run.pk)
+                # It may have been parked long ago, and have gone on since.
+                if approvals or RunStatus(record.run.status) in TERMINAL:
+                    return record, approvals
         except LogLost:
             raise NotFound() from None
     raise live.ended()
 
 
-def _record(run_id: UUID) -> RunRecord:
+def _record(run_id: UUID) -> tuple[RunRecord, list[Approval]]:
     run = Run.objects.filter(pk=run_id).first()
     if run is None:
         raise NotFound()
-    return selectors.recorded_run(run)
+    return selectors.recorded_run(run), selectors.open_approvals(run)
 
 
-def _finished(record: RunRecord) -> dict[str, Any]:
-    return {"run": wire.run_object(record.run), "message": _answer(record), "steps": _steps(record)}
+def _finished(record: RunRecord, approvals: list[Approval]) -> dict[str, Any]:
+    told = {"run": wire.run_object(record.run), "message": _answer(record), "steps": _steps(record)}
+    return told | _asked(approvals)
 
 
 def _answer(record: RunRecord) -> Any:
     return wire.message_object(record.messages[-1])
+
+
+def _asked(approvals: list[Approval]) -> dict[str, Any]:
+    return {"approvals": [wire.approval_object(approval) for approval in approvals]} if approvals else {}
 
 
 def _steps(record: RunRecord) -> list[Any]:

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from streaming.eventlog.tailer import Tailer
 from streaming.protocol.codec import Entry
-from streaming.protocol.events import TERMINAL_EVENTS, ErrorEvent
+from streaming.protocol.events import TERMINAL_EVENTS, ErrorEvent, RunRequiresAction
 from streaming.transports.live import Live
 
 _ERROR = f'{{"event":"{ErrorEvent.name}",'
+_PARKED = f'{{"event":"{RunRequiresAction.name}",'
 _TERMINAL = tuple(f'{{"event":"{name}",' for name in TERMINAL_EVENTS)
 
 
@@ -32,6 +33,11 @@ class News:
 
 def is_terminal(entry: Entry) -> bool:
     return entry.text.startswith(_TERMINAL)
+
+
+def is_parked(entry: Entry) -> bool:
+    """The run waits for a person from here on, unless it went on since."""
+    return entry.text.startswith(_PARKED)
 
 
 def is_of_the_end(entry: Entry) -> bool:

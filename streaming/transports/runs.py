@@ -161,7 +161,12 @@ async def _state(running: Engine, run: Run) -> dict[str, Any]:
         while entries := await running.event_log.read(run_id=run.pk, after=state.last):
             state.extend(entries)
         if not state.terminal:
-            return {"run": state.run, "head": state.last, "messages": state.messages, "steps": state.steps}
+            told: dict[str, Any] = {"run": state.run, "head": state.last}
+            told |= {"messages": state.messages, "steps": state.steps}
+            if state.approvals:
+                open_still = await sync_to_async(selectors.open_approvals)(run)
+                told["approvals"] = [wire.approval_object(approval) for approval in open_still]
+            return told
         await sync_to_async(run.refresh_from_db)()
     record = await sync_to_async(selectors.recorded_run)(run)
     return {

@@ -16,6 +16,7 @@ from streaming.protocol.commands import (
     FlowAck,
     Ping,
     RunKey,
+    SocketDecide,
     SocketSend,
     Subscribe,
     SubscriptionKey,
@@ -32,6 +33,7 @@ COMMANDS: dict[str, type[msgspec.Struct]] = {
     "subscribe": Subscribe,
     "unsubscribe": SubscriptionKey,
     "run.cancel": RunKey,
+    "tool.approve": SocketDecide,
     "ping": Ping,
     "flow.ack": FlowAck,
 }

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from streaming.transports import feed, models, runs
+from streaming.transports import approving, feed, models, runs
 
 urlpatterns = [
     path("api/v1/events", feed.events),
@@ -9,6 +9,7 @@ urlpatterns = [
     path("api/v1/runs/<run_id>", runs.look),
     path("api/v1/runs/<run_id>/events", runs.events),
     path("api/v1/runs/<run_id>/cancel", runs.cancel),
+    path("api/v1/runs/<run_id>/approvals/<approval_id>", approving.decide),
     path("api/chat", runs.chat),
     path("api/chat/stream", runs.chat_stream),
 ]

@@ -16,9 +16,11 @@ from chatserver.accounts.principal import Principal, aprincipal_of_token
 from chatserver.accounts.rechecking import arecheck
 from conversations import permissions, wire
 from conversations.database import storage_error
+from conversations.models import Run
 from streaming.protocol.errors import ChatError, Draining, Forbidden, InternalError, NotAuthenticated
 from streaming.tasks import TaskRegistry
 from streaming.transports import sending, session
+from streaming.transports.approving import decide_for
 from streaming.transports.attach import Wish
 from streaming.transports.beginning import beginning_of
 from streaming.transports.entrance import doorstep, principal_of_handshake
@@ -189,8 +191,15 @@ class ChatSocket(AsyncConsumer):
                 await self.send_text(session.ack(frame.req, {}))
             case "run.cancel":
                 run = await sending.cancel(await self._principal(), frame.data.run_id)
-                head = await sync_to_async(sending.head_of)(run)
-                await self.send_text(session.ack(frame.req, {"status": run.status, "head": head}))
+                await self._say_how_it_stands(frame, run)
+            case "tool.approve":
+                data = frame.data
+                run = await decide_for(self.engine, await self._principal(), data.run_id, data.approval_id, data)
+                await self._say_how_it_stands(frame, run)
+
+    async def _say_how_it_stands(self, frame: Command, run: Run) -> None:
+        head = await sync_to_async(sending.head_of)(run)
+        await self.send_text(session.ack(frame.req, {"status": run.status, "head": head}))
 
     async def _send_message(self, frame: Command) -> None:
         data = frame.data

@@ -4,22 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import SCOPES, User
 from chatserver.accounts.principal import Principal
-from conversations.models import Message, Run, RunEvent, RunLease, Step
+from conversations.models import Approval, Message, Run, RunEvent, RunLease, Step
+from conversations.selectors import open_approvals
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_open import Choice, Opened, open_run
 from streaming.protocol.codec import Entry, decode
-from streaming.protocol.commands import Send
+from streaming.protocol.commands import Decide, Send
 from streaming.protocol.events import Event
 from streaming.protocol.lifecycle import TERMINAL, RunStatus
 from streaming.protocol.snapshot import fold
 from streaming.providers.scripted import ScriptedProvider, Turn
-from streaming.transports.follow import follow, is_terminal
+from streaming.tools.base import Tool
+from streaming.tools.registry import BUILT_IN
+from streaming.transports.approving import decide_for
+from streaming.transports.follow import follow, is_parked, is_terminal
 from streaming.wiring import Engine
 
 PATIENCE = 10.0
@@ -86,6 +91,21 @@ class EngineBench:
     async def cancel(self, run: Run) -> Run:
         return await sync_to_async(cancel_run)(run=run, by="user", reason="requested")
 
+    async def parked(self, run: Run, *, times: int = 1) -> list[Approval]:
+        """What the run asks, once it is parked for the ``times``th time and nobody holds it any more."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                entries = [entry for entry in (await self.stored(run)).entries if is_parked(entry)]
+                if len(entries) >= times and run.pk not in self.engine.supervisor._workers:
+                    return await sync_to_async(open_approvals)(run)
+                await asyncio.sleep(0.02)
+
+    async def decide(
+        self, run: Run, approval: Approval, decision: str, *, note: str = "", arguments: dict[str, Any] | None = None
+    ) -> Run:
+        command = Decide(decision=decision, note=note, arguments=arguments)  # type: ignore[arg-type]
+        return await decide_for(self.engine, principal_of(self.user), run.pk, approval.pk, command)
+
     async def stored(self, run: Run) -> "Stored":
         return await sync_to_async(Stored.of)(run.pk)
 
@@ -135,10 +155,10 @@ class Stored:
 
 
 @asynccontextmanager
-async def running(user: User, turns: Sequence[Turn]) -> AsyncIterator[EngineBench]:
+async def running(user: User, turns: Sequence[Turn], *, tools: Sequence[Tool] = BUILT_IN) -> AsyncIterator[EngineBench]:
     """An engine whose one model plays ``turns``."""
     provider = ScriptedProvider(turns)
-    engine = Engine(providers=[provider])
+    engine = Engine(providers=[provider], tools=tools)
     await engine.start()
     try:
         yield EngineBench(engine, provider, user)

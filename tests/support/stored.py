@@ -1,19 +1,23 @@
 """Threads and runs in the database, made by the verbs that make them in production."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
+from django.utils import timezone
 from msgspec.structs import replace
 
 from chatserver.accounts.models import SCOPES, Scope, User
 from chatserver.accounts.principal import Principal
 from chatserver.ids import new_id
 from conversations import wire
-from conversations.models import Run, Thread
+from conversations.models import Approval, Run, Thread
 from conversations.services.idempotency import Key
 from conversations.services.run_close import close_run
+from conversations.services.run_decide import decide_approval
 from conversations.services.run_lease import Claim, claim_run
 from conversations.services.run_open import Choice, Opened, open_run
+from conversations.services.run_park import park_run
 from conversations.services.threads import create_thread
 from streaming.eventlog.commit import RunBatch, commit
 from streaming.protocol import events as e
@@ -90,6 +94,69 @@ def answer(
     close(run, held, head=entries[-1].id, content=content, thinking=thinking, steps=steps, status=status)
     run.refresh_from_db()
     return run
+
+
+def park(run: Run, *lines: str, expires_in: float = 3600.0) -> list[Approval]:
+    """Work on a queued run until its model wants to call a tool that needs approval, once for each of ``lines``."""
+    held = claim(run)
+    run.refresh_from_db()
+    common = {"run_id": str(run.pk), "thread_id": str(run.thread_id)}
+    steps = [
+        objects.Step(
+            id=str(new_id()),
+            index=index,
+            step="tool_calls",
+            status=StepStatus.IN_PROGRESS.value,
+            title="Using tool write_journal…",
+            name="write_journal",
+            arguments={"line": line},
+            started_at=START,
+        )
+        for index, line in enumerate(lines)
+    ]
+    told = [
+        e.RunInProgress(**common, attempt=1, run=wire.run_object(run)),
+        *(e.StepCreated(**common, step=step) for step in steps),
+    ]
+    entries = [Entry(number, encode(event, number)) for number, event in enumerate(told, start=held.head + 1)]
+    assert commit([RunBatch(run.pk, held.number, entries)], perhaps_written=False) == []
+    expires_at = str(wire.time(timezone.now() + timedelta(seconds=expires_in)))
+    asked = [
+        objects.Approval(
+            approval_id=str(new_id()),
+            step_id=step.id,
+            tool=str(step.name),
+            arguments=step.arguments,
+            expires_at=expires_at,
+        )
+        for step in steps
+    ]
+    assert run.answer is not None
+    parts = [{"step_id": step.id} for step in steps]
+    park_run(
+        claim=held,
+        head=entries[-1].id,
+        message=replace(wire.message_object(run.answer), parts=parts),
+        steps=steps,
+        approvals=asked,
+        so_far={"usage": None, "timing": {}, "first_token_at": None, "generating": 0.0, "held": 1.0},
+        events=[e.RunRequiresAction(**common, approvals=asked)],
+    )
+    run.refresh_from_db()
+    return [Approval.objects.get(pk=each.approval_id) for each in asked]
+
+
+def decide(
+    approval: Approval, decision: Literal["approve", "deny"], arguments: dict[str, Any] | None = None, note: str = ""
+) -> Run:
+    return decide_approval(
+        approval=approval,
+        decision=decision,
+        arguments=arguments,
+        note=note,
+        by=approval.run.owner_id,
+        check=lambda tool, arguments: None,
+    )
 
 
 def close(
