@@ -3,6 +3,7 @@ from django.db import models
 from django.utils import timezone
 
 from chatserver.ids import new_id
+from conversations.models.moments import MillisecondField
 
 
 class Folder(models.Model):
@@ -48,7 +49,7 @@ class Thread(models.Model):
     share_digest = models.CharField(max_length=64, blank=True, default="", db_index=True)
     share_expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
-    updated_at = models.DateTimeField(default=timezone.now)
+    updated_at = MillisecondField(default=timezone.now)
 
     class Meta:
         indexes = [

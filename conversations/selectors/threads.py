@@ -39,7 +39,7 @@ def thread_page(
 
 
 def active_run_ids(thread_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    rows = Run.objects.filter(thread_id__in=thread_ids, status__in=ACTIVE).order_by("created_at")
+    rows = Run.objects.filter(thread_id__in=thread_ids, status__in=ACTIVE).order_by("created_at", "pk")
     runs: dict[UUID, list[UUID]] = defaultdict(list)
     for thread_id, run_id in rows.values_list("thread_id", "pk"):
         runs[thread_id].append(run_id)

@@ -92,6 +92,19 @@ declare namespace Wire {
     updated_at: string;
   }
 
+  interface ThreadPage {
+    results: Thread[];
+    next: string | null;
+    feed_cursor: number;
+  }
+
+  /** An event of the user's feed. */
+  interface FeedEnvelope {
+    event: string;
+    feed: number;
+    data: any;
+  }
+
   interface Model {
     name: string;
     provider: string;

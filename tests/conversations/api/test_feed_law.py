@@ -1,0 +1,209 @@
+"""The law of the feed: the list before and the events make the list as it is read afresh, whatever the verbs were."""
+
+import json
+import os
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import Client
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import run_state_machine_as_test as check
+
+from chatserver.accounts.services import create_token, create_user
+from chatserver.ids import new_id
+from conversations import selectors, wire
+from conversations.models import Run, Thread
+from conversations.services.run_cancel import cancel_run
+from conversations.services.run_lease import Claim
+from conversations.services.threads import delete_thread, update_thread
+from streaming.protocol.lifecycle import RunStatus
+from tests.support.stored import answer, ask, claim, close, lanes, thread_of
+from tests.support.thread_list import ThreadList, place
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TRANSCRIPT = Path(__file__).resolve().parents[2] / "transcripts" / "feed" / "threads.json"
+ENDS = [RunStatus.COMPLETED, RunStatus.INCOMPLETE, RunStatus.FAILED, RunStatus.CANCELLED]
+CHANGES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [{"title": "b"}, {"pinned": True}, {"archived": True}, {"archived": False}, {"tags": ["x"]}, {"model": "m"}]
+)
+Held = tuple[Run, Claim]
+
+
+class Witness:
+    """One person's client: reads the list by the API, and the feed's events as they are kept."""
+
+    def __init__(self) -> None:
+        name = f"u{new_id().hex}"
+        self.user = create_user(username=name, password="correct horse battery staple")
+        token = create_token(user=self.user)[1]
+        self.http = Client(headers={"Authorization": f"Bearer {token}"})
+
+    def read(self) -> dict[str, Any]:
+        page: dict[str, Any] = self.http.get("/api/v1/threads").json()
+        return page
+
+    def read_top(self, size: int) -> dict[str, Any]:
+        """A first page that does not reach the end of the list."""
+        cursor = selectors.feed_cursor(self.user.pk)
+        page = selectors.thread_page(owner_id=self.user.pk, cursor=None, size=size)
+        told = [wire.plain(wire.thread_object(thread, page.active.get(thread.pk, ()))) for thread in page.threads]
+        return {"results": told, "next": page.next, "feed_cursor": cursor}
+
+    def events(self, after: int) -> list[dict[str, Any]]:
+        piece = selectors.feed_after(user_id=self.user.pk, after=after, most=1000, most_bytes=10**9)
+        return [json.loads(entry.text) for entry in piece.entries]
+
+
+class Law(RuleBasedStateMachine):
+    threads: Bundle[Thread] = Bundle("threads")
+    queued: Bundle[Run] = Bundle("queued")
+    held: Bundle[Held] = Bundle("held")
+
+    @initialize()
+    def begin(self) -> None:
+        self.witness = Witness()
+        self.user = self.witness.user
+        # Who was there from the beginning, who reads only the top, and who reads the cursor long before the list.
+        self.whole = ThreadList.of(self.witness.read())
+        self.top: ThreadList | None = None
+        self.early: int | None = None
+        self.late: ThreadList | None = None
+
+    @rule(target=threads, title=st.sampled_from(["", "a"]))
+    def make(self, title: str) -> Thread:
+        return thread_of(self.user, title=title)
+
+    @rule(thread=threads, changes=CHANGES)
+    def change(self, thread: Thread, changes: dict[str, Any]) -> None:
+        if self._is_there(thread):
+            update_thread(thread=thread, changes=changes)
+
+    @rule(target=queued, thread=threads, models=st.integers(1, 2))
+    def ask(self, thread: Thread, models: int) -> Any:
+        if not self._is_there(thread) or selectors.active_run_ids([thread.pk]):
+            return multiple()
+        ask(self.user, thread=thread, choose=lanes(*"ab"[:models]), **({"models": ["a", "b"]} if models > 1 else {}))
+        return multiple(*Run.objects.filter(pk__in=selectors.active_run_ids([thread.pk])[thread.pk]))
+
+    @rule(target=queued)
+    def ask_anew(self) -> Run:
+        return ask(self.user, "Why is it so?").run
+
+    @rule(target=held, run=consumes(queued))
+    def claim(self, run: Run) -> Any:
+        return (run, claim(run)) if self._is_there(run.thread) else multiple()
+
+    @rule(run=consumes(queued))
+    def withdraw(self, run: Run) -> None:
+        if self._is_there(run.thread):
+            cancel_run(run=run, by="user", reason="requested")
+
+    @rule(held=consumes(held), status=st.sampled_from(ENDS))
+    def end(self, held: Held, status: RunStatus) -> None:
+        run, claimed = held
+        if not self._is_there(run.thread):
+            return
+        if status is RunStatus.CANCELLED:
+            cancel_run(run=run, by="user", reason="requested")
+        close(run, claimed, head=claimed.head, status=status)
+
+    @rule(thread=consumes(threads))
+    def delete(self, thread: Thread) -> None:
+        async_to_sync(delete_thread)(thread=thread, patience=0.0)
+
+    @rule()
+    def read_the_top(self) -> None:
+        self.top = ThreadList.of(self.witness.read_top(2))
+
+    @rule()
+    def read_the_cursor(self) -> None:
+        self.early = selectors.feed_cursor(self.user.pk)
+
+    @rule()
+    def read_the_list(self) -> None:
+        if self.early is not None:
+            self.late = ThreadList.of(self.witness.read(), cursor=self.early)
+
+    @invariant()
+    def the_law_holds(self) -> None:
+        fresh = self.witness.read()
+        assert fresh["next"] is None
+        for known in filter(None, (self.whole, self.late, self.top)):
+            for event in self.witness.events(known.last):
+                known.apply(deepcopy(event))
+            assert known.last == fresh["feed_cursor"]
+            there = [one for one in fresh["results"] if known.floor is None or place(one) >= known.floor]
+            assert known.items == [one for one in there if one["id"] not in known.lacks]
+
+    def _is_there(self, thread: Thread) -> bool:
+        return Thread.objects.filter(pk=thread.pk).exists()
+
+
+def test_the_list_before_and_the_events_make_the_list_afresh() -> None:
+    check(
+        Law,
+        settings=settings(
+            max_examples=12, stateful_step_count=16, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+def test_the_recorded_transcript_folds_to_the_server_s_own_lists() -> None:
+    """RECORD=1 records it anew; the page's fold is held to the same file."""
+    if os.environ.get("RECORD") == "1":
+        TRANSCRIPT.parent.mkdir(exist_ok=True)
+        TRANSCRIPT.write_text(json.dumps(recorded(), indent=1) + "\n")
+    transcript = json.loads(TRANSCRIPT.read_text())
+    known = ThreadList.of(transcript["before"])
+    for step in transcript["steps"]:
+        for event in step["events"]:
+            known.apply(event)
+        assert known.items == step["list"], step["after"]
+    assert {step["after"] for step in transcript["steps"]} >= {"create", "rename", "archive", "ask", "stop", "delete"}
+
+
+def test_whoever_records_now_records_what_folds() -> None:
+    transcript = recorded()
+    known = ThreadList.of(transcript["before"])
+    for step in transcript["steps"]:
+        for event in step["events"]:
+            known.apply(event)
+        assert known.items == step["list"], step["after"]
+
+
+def recorded() -> dict[str, Any]:
+    """One of every verb that a list of threads can be told of, with the events of each and the list after it."""
+    witness = Witness()
+    user = witness.user
+    first, second = thread_of(user, title="First"), thread_of(user, title="Second")
+    before = witness.read()
+    last, steps = before["feed_cursor"], []
+
+    def after(name: str, act: Callable[[], Any]) -> Any:
+        nonlocal last
+        done = act()
+        events, page = witness.events(last), witness.read()
+        last = page["feed_cursor"]
+        steps.append({"after": name, "events": events, "list": page["results"]})
+        return done
+
+    third = after("create", lambda: thread_of(user))
+    after("rename", lambda: update_thread(thread=first, changes={"title": "Renamed", "pinned": True}))
+    run = after("ask", lambda: ask(user, "Who are you?", thread=third).run)
+    after("answer", lambda: answer(run))
+    anew = after("ask anew", lambda: ask(user, "Without a thread").run)
+    after("stop", lambda: cancel_run(run=anew, by="user", reason="requested"))
+    after("archive", lambda: update_thread(thread=second, changes={"archived": True}))
+    hidden = after("ask in the archive", lambda: ask(user, "Hidden", thread=second).run)
+    after("fail in the archive", lambda: answer(hidden, status=RunStatus.FAILED))
+    after("take out of the archive", lambda: update_thread(thread=second, changes={"archived": False}))
+    after("two models", lambda: ask(user, thread=first, choose=lanes("a", "b"), models=["a", "b"]))
+    after("delete while it answers", lambda: async_to_sync(delete_thread)(thread=first, patience=0.0))
+    after("delete", lambda: async_to_sync(delete_thread)(thread=third))
+    return {"before": before, "steps": steps}
