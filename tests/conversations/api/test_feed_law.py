@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -81,12 +82,12 @@ class Law(RuleBasedStateMachine):
 
     @rule(thread=threads, changes=CHANGES)
     def change(self, thread: Thread, changes: dict[str, Any]) -> None:
-        if self._is_there(thread):
+        if self._is_there(thread.pk):
             update_thread(thread=thread, changes=changes)
 
     @rule(target=queued, thread=threads, models=st.integers(1, 2))
     def ask(self, thread: Thread, models: int) -> Any:
-        if not self._is_there(thread) or selectors.active_run_ids([thread.pk]):
+        if not self._is_there(thread.pk) or selectors.active_run_ids([thread.pk]):
             return multiple()
         ask(self.user, thread=thread, choose=lanes(*"ab"[:models]), **({"models": ["a", "b"]} if models > 1 else {}))
         return multiple(*Run.objects.filter(pk__in=selectors.active_run_ids([thread.pk])[thread.pk]))
@@ -97,17 +98,17 @@ class Law(RuleBasedStateMachine):
 
     @rule(target=held, run=consumes(queued))
     def claim(self, run: Run) -> Any:
-        return (run, claim(run)) if self._is_there(run.thread) else multiple()
+        return (run, claim(run)) if self._is_there(run.thread_id) else multiple()
 
     @rule(run=consumes(queued))
     def withdraw(self, run: Run) -> None:
-        if self._is_there(run.thread):
+        if self._is_there(run.thread_id):
             cancel_run(run=run, by="user", reason="requested")
 
     @rule(held=consumes(held), status=st.sampled_from(ENDS))
     def end(self, held: Held, status: RunStatus) -> None:
         run, claimed = held
-        if not self._is_there(run.thread):
+        if not self._is_there(run.thread_id):
             return
         if status is RunStatus.CANCELLED:
             cancel_run(run=run, by="user", reason="requested")
@@ -141,8 +142,8 @@ class Law(RuleBasedStateMachine):
             there = [one for one in fresh["results"] if known.floor is None or place(one) >= known.floor]
             assert known.items == [one for one in there if one["id"] not in known.lacks]
 
-    def _is_there(self, thread: Thread) -> bool:
-        return Thread.objects.filter(pk=thread.pk).exists()
+    def _is_there(self, thread_id: UUID) -> bool:
+        return Thread.objects.filter(pk=thread_id).exists()
 
 
 def test_the_list_before_and_the_events_make_the_list_afresh() -> None:
