@@ -60,7 +60,8 @@ def conversation(page: selectors.MessagePage) -> list[ShownMessage]:
     return [
         ShownMessage(
             row=message,
-            parts=_parts(message, steps[message.run_id] if message.run_id else []),
+            # An answer that was gone on with has several runs.
+            parts=_parts(message, [step for run in page.runs if run.answer_id == message.pk for step in steps[run.pk]]),
             versions=versions[message.pk] if len(versions[message.pk]) > 1 else (),
             run=runs.get(message.run_id) if message.run_id else None,
         )

@@ -3,7 +3,14 @@
 from conversations.selectors.access import AccessPage, access_page
 from conversations.selectors.feed import FeedPiece, feed_after, feed_cursor, feed_heads, feed_news
 from conversations.selectors.messages import MessagePage, message_page, newest_below, path_ids, siblings
-from conversations.selectors.runs import RunRecord, history_before, open_approvals, recorded_run, stored_entries
+from conversations.selectors.runs import (
+    RunRecord,
+    history_before,
+    open_approvals,
+    recorded_run,
+    steps_before,
+    stored_entries,
+)
 from conversations.selectors.threads import ThreadPage, active_run_ids, thread_page
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "path_ids",
     "recorded_run",
     "siblings",
+    "steps_before",
     "stored_entries",
     "thread_page",
 ]

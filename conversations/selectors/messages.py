@@ -58,11 +58,11 @@ def message_page(*, thread: Thread, cursor: str | None, leaf: UUID | None = None
     ids = path_ids(thread_id=thread.pk, leaf=leaf, most=size + 1)
     shown = ids[-size:]
     messages = _in_order(shown)
-    run_ids = [message.run_id for message in messages if message.run_id]
+    # An answer that was gone on with has several runs, each with its steps; their ids are in the order of time.
     return MessagePage(
         messages=messages,
-        steps=list(Step.objects.filter(run_id__in=run_ids).order_by("run_id", "index")),
-        runs=list(Run.objects.filter(pk__in=run_ids)),
+        steps=list(Step.objects.filter(run__answer_id__in=shown).order_by("run_id", "index")),
+        runs=list(Run.objects.filter(answer_id__in=shown).order_by("pk")),
         next=cursors.encode(str(ids[0])) if len(ids) > size else None,
     )
 

@@ -2,10 +2,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from conversations.models import Approval, Message, Run, RunEvent, RunLease, Step
 from conversations.selectors.messages import path_ids
 from streaming.protocol.codec import Entry
-from streaming.protocol.lifecycle import RunStatus
+from streaming.protocol.lifecycle import MessageStatus, RunStatus
 
 # How far back a prompt may reach. What fits the model's window of it is decided where the prompt is built.
 HISTORY = 1000
@@ -22,8 +24,12 @@ class RunRecord:
 
 
 def recorded_run(run: Run) -> RunRecord:
+    """Its answer stands as it is now: a later run may have gone on with it."""
     ids = [pk for pk in (run.question_id, run.answer_id) if pk]
     rows = Message.objects.in_bulk(ids)
+    answer = rows.get(run.answer_id) if run.answer_id else None
+    if answer is not None and answer.run_id != run.pk and answer.status == MessageStatus.IN_PROGRESS:
+        answer.status = MessageStatus.INCOMPLETE  # that is how it was left by this run, which is not going on
     head = RunLease.objects.filter(pk=run.pk).values_list("head", flat=True).first()
     return RunRecord(
         run=run,
@@ -53,13 +59,23 @@ def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> l
 
 
 def history_before(*, run: Run) -> tuple[list[Message], dict[UUID, Sequence[Step]]]:
-    """The messages from the root up to the run's question, and the steps of the answers among them by run."""
+    """The messages from the root up to the run's question, and the steps of the answers among them by message."""
     assert run.question_id is not None
     ids = path_ids(thread_id=run.thread_id, leaf=run.question_id, most=HISTORY)
     rows = Message.objects.in_bulk(ids)
     messages = [rows[pk] for pk in ids if pk in rows]
-    run_ids = [message.run_id for message in messages if message.run_id]
-    steps: dict[UUID, list[Step]] = {run_id: [] for run_id in run_ids}
-    for step in Step.objects.filter(run_id__in=run_ids).order_by("run_id", "index"):
-        steps[step.run_id].append(step)
+    steps: dict[UUID, list[Step]] = {pk: [] for pk in rows}
+    for step in _steps_of_answers(ids):
+        steps[step.run.answer_id].append(step)  # type: ignore[index]
     return messages, dict(steps)
+
+
+def steps_before(*, run: Run) -> list[Step]:
+    """The steps that earlier runs have brought the answer that this one goes on with."""
+    return [] if run.answer_id is None else list(_steps_of_answers([run.answer_id]).exclude(run=run))
+
+
+def _steps_of_answers(message_ids: Sequence[UUID]) -> QuerySet[Step]:
+    """In their order: an answer that was gone on with has several runs, whose ids are in the order of time."""
+    steps = Step.objects.filter(run__answer_id__in=message_ids).select_related("run")
+    return steps.order_by("run_id", "index")

@@ -63,11 +63,14 @@ class MustEnd:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where the new question and answers stand in the tree. ``question`` is an old one that is asked again."""
+    """Where the new question and answers stand in the tree. ``question`` is an old one that is asked again, ``answer``
+    one to go on with.
+    """
 
     parent: Message | None
     question: Message | None
     content: str
+    answer: Message | None = None
 
 
 Choose = Callable[[], Sequence[Choice]]
@@ -139,6 +142,8 @@ def _earlier(principal: Principal, key: Key | None) -> Opened | None:
 
 
 def _place(principal: Principal, thread: Thread, command: Send) -> _Place:
+    if command.go_on:
+        return _place_to_go_on(permissions.access_message(principal, thread, command.go_on, "chat"))
     if command.regenerate:
         message = permissions.access_message(principal, thread, command.regenerate, "chat")
         question = message.parent if message.role == Message.Role.ASSISTANT else message
@@ -159,6 +164,21 @@ def _place(principal: Principal, thread: Thread, command: Send) -> _Place:
     return _Place(parent=thread.head, question=None, content=command.content)
 
 
+def _place_to_go_on(answer: Message) -> _Place:
+    """Only what ended early can be gone on with, and only where nothing was said upon it."""
+    field = {"field": "continue"}
+    if answer.role != Message.Role.ASSISTANT or answer.parent is None:
+        raise InvalidRequest("Only an answer can be continued.", details=field)
+    if answer.status != MessageStatus.INCOMPLETE:
+        raise InvalidRequest("Only an answer that ended early can be continued.", details=field)
+    if answer.children.exists():
+        raise InvalidRequest(
+            "This answer has been replied to. Only the last one of a branch can be continued.", details=field
+        )
+    question = answer.parent
+    return _Place(parent=question.parent, question=question, content=question.content, answer=answer)
+
+
 def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _Place) -> list[Run]:
     """A run in a lane of its own for each of ``choices``, below the one question."""
     now = timezone.now()
@@ -177,7 +197,7 @@ def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _
             tools=command.tools,
             created_at=now,
         )
-        _begin(run, asked_again=place.question is not None)
+        _begin(run, asked_again=place.question is not None, answer=place.answer)
         runs.append(run)
     _move_head(thread, runs[0], title=place.content)
     return runs
@@ -196,11 +216,22 @@ def _ask(thread: Thread, place: _Place, now: datetime) -> Message:
     )
 
 
-def _begin(run: Run, *, asked_again: bool) -> None:
+def _begin(run: Run, *, asked_again: bool, answer: Message | None) -> None:
     """Write the run with its answer, its lease and the events that open it."""
     # The answer and its run name each other; the run goes in first, without its answer.
     run.save(force_insert=True)
-    run.answer = Message.objects.create(
+    run.answer = _new_answer(run) if answer is None else _old_answer(run, answer)
+    events = opening_events(run, asked_again=asked_again)
+    entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=1)]
+    run.head = len(entries)
+    run.save(update_fields=["answer", "head"])
+    RunLease.objects.create(run=run, head=len(entries))
+    ports.event_store.write_opening(run, entries)
+    transaction.on_commit(lambda: ports.bell(run.pk, entries))
+
+
+def _new_answer(run: Run) -> Message:
+    return Message.objects.create(
         thread=run.thread,
         parent=run.question,
         role=Message.Role.ASSISTANT,
@@ -209,13 +240,15 @@ def _begin(run: Run, *, asked_again: bool) -> None:
         run=run,
         created_at=run.created_at,
     )
-    events = opening_events(run, asked_again=asked_again)
-    entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=1)]
-    run.head = len(entries)
-    run.save(update_fields=["answer", "head"])
-    RunLease.objects.create(run=run, head=len(entries))
-    ports.event_store.write_opening(run, entries)
-    transaction.on_commit(lambda: ports.bell(run.pk, entries))
+
+
+def _old_answer(run: Run, answer: Message) -> Message:
+    """The answer as it stands, in progress again. Its text, its parts and the steps of its earlier runs stay."""
+    answer.status = MessageStatus.IN_PROGRESS
+    answer.finished_at = None
+    answer.run = run
+    answer.save(update_fields=["status", "finished_at", "run"])
+    return answer
 
 
 def opening_events(run: Run, *, asked_again: bool) -> list[Event]:

@@ -11,6 +11,8 @@ from conversations.models import Approval, Message, Run, Step
 from streaming.engine.context import HistoryMessage, build_prompt
 from streaming.engine.measure import SoFar
 from streaming.engine.parking import SWAPPED, Approved, Decided, Refused, Ruling, denied
+from streaming.protocol import objects
+from streaming.protocol.snapshot import RunState
 from streaming.providers.base import PromptMessage
 
 # A token is about four characters of English, fewer of other languages; a server that still finds the prompt too long
@@ -21,18 +23,37 @@ MAX_CHARACTERS = 400_000
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """``model`` is its full name, with its provider; ``tools`` None offers all there are."""
+    """``model`` is its full name, with its provider; ``tools`` None offers all there are. ``steps_before`` are those of
+    the run's answer that earlier runs have brought.
+    """
 
     model: str
     attempt: int
     history: Sequence[HistoryMessage]
     system_prompt: str
     tools: Sequence[str] | None
+    steps_before: Sequence[objects.Step] = ()
 
-    def messages(self, *, context_length: int | None) -> tuple[PromptMessage, ...]:
-        """What to ask with, without the oldest exchanges where all of it would not fit the model's window."""
+    def messages(self, *, context_length: int | None, begun: RunState | None = None) -> tuple[PromptMessage, ...]:
+        """What to ask with, without the oldest exchanges where all of it would not fit the model's window.
+
+        ``begun``: the run so far; what its answer has already is the beginning of the model's own turn.
+        """
         room = MAX_CHARACTERS if context_length is None else context_length * CHARACTERS_A_TOKEN
-        return build_prompt(history=self.history, system_prompt=self.system_prompt, max_characters=room)
+        return build_prompt(
+            history=self.history,
+            system_prompt=self.system_prompt,
+            begun=None if begun is None else self._answer_so_far(begun),
+            max_characters=room,
+        )
+
+    def _answer_so_far(self, begun: RunState) -> HistoryMessage | None:
+        answer = begun.answer
+        if answer is None:
+            return None
+        return HistoryMessage(
+            role="assistant", content=answer.content, parts=answer.parts, steps=[*self.steps_before, *begun.steps]
+        )
 
 
 def load_decisions(run_id: UUID) -> Decided:
@@ -49,9 +70,10 @@ def load_prompt(run_id: UUID) -> Prompt:
     return Prompt(
         model=run.model,
         attempt=run.attempt,
-        history=[_turn(message, steps.get(message.run_id, ())) for message in messages],  # type: ignore[arg-type]
+        history=[_turn(message, steps.get(message.pk, ())) for message in messages],
         system_prompt=run.thread.system_prompt,
         tools=run.tools,
+        steps_before=[wire.step_object(step) for step in selectors.steps_before(run=run)],
     )
 
 

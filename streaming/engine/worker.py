@@ -13,9 +13,11 @@ from chatserver.ids import new_id
 from conversations.services.run_close import EndRefused
 from conversations.services.run_lease import Claim, cancel_wishes, let_go
 from streaming.engine.closing import close_for_good, insist, park_for_good, read_state
+from streaming.engine.continuation import CannotContinue
 from streaming.engine.generator import Phase, generate
+from streaming.engine.going_on import going_on
 from streaming.engine.machine import End, Park, RunMachine
-from streaming.engine.outcome import Cancelled, Ending, Expired, Failed, Incomplete, Outcome
+from streaming.engine.outcome import INTERRUPTED, Cancelled, Ending, Expired, Failed, Incomplete, Outcome
 from streaming.engine.parking import Decided
 from streaming.engine.prompt import Prompt, load_decisions, load_prompt
 from streaming.engine.recorder import Recorder
@@ -165,6 +167,9 @@ class Worker:
             if isinstance(self._stop, Cancelled):
                 return Cancelled(self._stop.by, self._stop.reason, upstream_closed)
             return self._stop
+        if isinstance(fault, CannotContinue):
+            log.info("the model does not go on with an answer", run=self._run, cause=repr(fault.__cause__))
+            return Incomplete(INTERRUPTED)
         if isinstance(fault, ChatError):
             return self._failed(fault)
         log_id = _log_id()
@@ -180,7 +185,9 @@ class Worker:
         provider, model = await self._shop.registry.resolve(prompt.model)
         # A model that cannot call tools answers an offer of them with an error.
         offered = prompt.tools if "tools" in model.capabilities else ()
-        machine.give_prompt(await self._shop.offload(prompt.messages, context_length=model.context_length))
+        # A parked run's machine retells what was said in it; any other is given what its answer has already.
+        begun = machine.state if decided is None else None
+        machine.give_prompt(await self._shop.offload(prompt.messages, context_length=model.context_length, begun=begun))
 
         def ask(request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
             return attempts(
@@ -197,7 +204,7 @@ class Worker:
             attempt=prompt.attempt,
             decided=decided,
             model=model.name,
-            ask=ask,
+            ask=going_on(ask),
             tools=self._shop.tools.restricted(offered),
             spawn=self._shop.tasks.spawn,
             clock=self._now,

@@ -31,8 +31,8 @@ Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """Send a message, or make a new branch beside an old answer (``regenerate``) or question (``edit``). Each of
-    ``models`` gives an answer of its own to the one question.
+    """Send a message; or make a new branch beside an old answer (``regenerate``) or question (``edit``); or go on with
+    an answer that ended early (``continue``). Each of ``models`` gives an answer of its own to the one question.
     """
 
     content: Content | None = None
@@ -42,19 +42,22 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     expected_head: Id | None = None
     regenerate: Id | None = None
     edit: Id | None = None
+    go_on: Id | None = msgspec.field(name="continue", default=None)
     if_busy: Literal["reject", "interrupt"] = "reject"
     attachments: Annotated[list[Id], Meta(max_length=0)] = []
     tools: Annotated[list[ToolName], Meta(max_length=100)] | None = None
     parameters: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
-        if self.regenerate and (self.content or self.edit or self.parent_id):
+        if self.regenerate and (self.content or self.edit or self.parent_id or self.go_on):
             raise ValueError("regenerate stands alone: it asks the old question again")
+        if self.go_on and (self.content or self.edit or self.parent_id or self.models):
+            raise ValueError("continue stands alone: it goes on with the old answer")
         if self.edit and self.parent_id:
             raise ValueError("edit and parent_id exclude each other")
         if self.model and self.models:
             raise ValueError("model and models exclude each other")
-        if not self.regenerate and not (self.content and self.content.strip()):
+        if not self.regenerate and not self.go_on and not (self.content and self.content.strip()):
             raise ValueError("content is required and must not be blank")
         _check_parameters(self.parameters)
 

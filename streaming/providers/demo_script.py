@@ -53,7 +53,17 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def script(request: ChatRequest) -> Script:
-    """The turn that follows ``request``: always the same for the same messages and tools."""
+    """The turn that follows ``request``: always the same for the same messages and tools. One that was begun in the
+    messages is gone on with.
+    """
+    last = request.messages[-1] if request.messages else None
+    if last is None or last.role != "assistant":
+        return _turn(request)
+    turn = _turn(msgspec.structs.replace(request, messages=request.messages[:-1]))
+    return msgspec.structs.replace(turn, answer=turn.answer.removeprefix(last.content))
+
+
+def _turn(request: ChatRequest) -> Script:
     results = _results(request.messages)
     if results:
         return Script(thinking="The tool has answered; I pass its result on.", answer=_from_results(results))

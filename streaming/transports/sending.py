@@ -107,7 +107,11 @@ def _model_names(principal: Principal, thread_id: UUID | str | None, command: Se
     """What the answers are asked from, by lane; the empty name is the default model."""
     if command.models or command.model or thread_id is None:
         return command.models or [command.model or ""]
-    return [permissions.access_thread(principal, thread_id, "chat").model]
+    thread = permissions.access_thread(principal, thread_id, "chat")
+    if command.go_on:
+        with suppress(NotFound):  # which is not the time to say: the request may have been carried out before
+            return [permissions.access_message(principal, thread, command.go_on, "chat").model]
+    return [thread.model]
 
 
 def _key(principal: Principal, key: str | None, body: Any, scope: str) -> Key | None:

@@ -105,6 +105,19 @@ async def test_what_was_stopped_is_the_same_after_a_reload_and_the_thread_goes_o
     assert await chat.ask("And now?", model="echo-3:latest") == "And now?"
 
 
+async def test_what_was_stopped_can_be_continued_in_the_same_answer(chat: Chat) -> None:
+    await chat.send("Count", model="goes-on-10:latest")
+    await chat.says("t9")
+    await chat.stop_button.click()
+    await chat.ended()
+    await chat.page.get_by_test_id("continue-button").click()
+    await chat.says("t19")
+    await chat.ended()
+    await expect(chat.page.locator(".assistant-message")).to_have_count(1)
+    await expect(chat.page.get_by_test_id("continue-button")).to_have_count(0)
+    assert await chat.text() == TWENTY == chat.stored_answer()["content"]
+
+
 async def test_with_streaming_off_the_answer_comes_at_once(chat: Chat) -> None:
     await chat.open("/settings")
     await chat.page.get_by_label("Enable Streaming").uncheck()

@@ -4,6 +4,10 @@ qwen3:8b              thinks; calls calculator or clock where one is offered and
 llama3.2, plain       a plain answer of about forty words (plain can neither call tools nor think)
 slow-N@R, bench-N@R   N tokens "t0 t1 t2 …" at R a second (R may be "max"); think-N@R: as much thinking first
 gated-N               N tokens, then silence until POST /_standin/release, then N more
+goes-on-N, repeats-N, begins-again-N, refuses-N
+                      2 N tokens, of which the first N at once and the rest after POST /_standin/release; asked with the
+                      beginning of its own turn it goes on; says the last three tokens again first; begins again; or
+                      answers 400
 echo-N                what was asked, N characters a token
 trace/FILE            the file of tests/wires, line by line; cut/FILE: the same, then the connection is cut
 hang-headers, hang-first, hang-mid          silence: before the headers, after them, after three tokens
@@ -85,6 +89,9 @@ class Behaviours:
         elif match := re.fullmatch(r"gated-(\d+)", name):
             async for item in self._gated(body, int(match[1])):
                 yield item
+        elif match := re.fullmatch(r"(goes-on|repeats|begins-again|refuses)-(\d+)", name):
+            async for item in self._continued(body, match[1], int(match[2])):
+                yield item
         elif match := re.fullmatch(r"echo-(\d+)", name):
             tokens = re.findall(f".{{1,{match[1]}}}", answers.last_question(body["messages"]), re.S)
             async for item in self._text(body, tokens):
@@ -138,6 +145,20 @@ class Behaviours:
         for token in tokens[count:]:
             yield answers.line(body["model"], content=token)
         yield self._last(body, len(tokens))
+
+    async def _continued(self, body: Record, way: str, count: int) -> AsyncIterator[Record]:
+        last = body["messages"][-1]
+        if last["role"] != "assistant":
+            async for item in self._gated(body, count):
+                yield item
+            return
+        if way == "refuses":
+            raise Refusal(400, {"error": "Cannot have 2 or more assistant messages at the end of the list"})
+        begun = str(last["content"])
+        rest = "".join(answers.counted(2 * count)).removeprefix(begun)
+        again = {"repeats": " ".join(begun.split()[-3:]), "begins-again": begun}.get(way, "")
+        async for record in self._text(body, answers.tokens_of(again + rest)):
+            yield record
 
     async def _tools(self, body: Record, name: str) -> AsyncIterator[Record]:
         offered = sorted(tool["function"]["name"] for tool in body.get("tools") or [])
@@ -221,7 +242,7 @@ FAULTS = {
     *("loop-tools", "repeat-tools", "parallel-tools", "unknown-tool", "bad-arguments"),
 }
 PATTERNS = re.compile(
-    r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo)-\d+|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
+    r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo|goes-on|repeats|begins-again|refuses)-\d+|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
 )
 
 

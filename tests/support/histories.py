@@ -13,7 +13,7 @@ class Told:
     """What the pieces of a history add up to."""
 
     def __init__(self, history: Sequence[e.Event]) -> None:
-        self.text = ""
+        self.text = self.thinking_before = ""
         self.details: dict[str, str] = {}
         self.outputs: dict[str, str] = {}
         self.parts: list[dict[str, Any]] = []
@@ -34,6 +34,9 @@ class Told:
                     self.parts[-1] = {"text": [self.parts[-1]["text"][0], len(self.text)]}
                 else:
                     self.parts.append({"text": [start, len(self.text)]})
+            case e.MessageCreated():
+                if event.message.role == "assistant":
+                    self._begin(event.message)
             case e.StepCreated():
                 assert event.step.id not in self.details, "a step created twice"
                 assert event.step.status == "in_progress"
@@ -64,6 +67,12 @@ class Told:
             case e.RunCompleted() | e.RunIncomplete() | e.RunFailed() | e.RunCancelled() | e.RunExpired():
                 self._become(RunStatus(event.name.rpartition(".")[2]))
                 assert event.run.status == self.status
+
+    def _begin(self, message: Any) -> None:
+        """What an earlier run has brought stands before everything that this one adds."""
+        assert message.status == "in_progress"
+        self.text, self.thinking_before = message.content, message.thinking
+        self.parts = [dict(part) for part in message.parts]
 
     def _end_step(self, step: Any, status: str) -> None:
         assert step.id in self.open_steps, "a step ends that is not open"
@@ -98,7 +107,7 @@ def assert_valid(history: Sequence[e.Event]) -> Told:
     assert told.final.content == told.text, "the deltas do not add up"
     assert told.final.parts == told.parts
     thoughts = [step.details for step in told.ended_steps.values() if step.step == "reasoning" and step.details]
-    assert told.final.thinking == "\n\n".join(thoughts)
+    assert told.final.thinking == "\n\n".join(filter(None, [told.thinking_before, *thoughts]))
     assert (told.final.status == "completed") == (names[-1] == "thread.run.completed")
     assert_parts_cover(told.final.parts, told.final.content)
     return told

@@ -23,7 +23,7 @@ from streaming.eventlog.commit import RunBatch, commit
 from streaming.protocol import events as e
 from streaming.protocol import objects
 from streaming.protocol.codec import Entry, encode
-from streaming.protocol.commands import NewThread, Send
+from streaming.protocol.commands import NewThread, Send, parse
 from streaming.protocol.errors import UpstreamStalled
 from streaming.protocol.lifecycle import RunStatus, StepStatus
 
@@ -61,7 +61,7 @@ def ask(
     return open_run(
         principal=principal_for(user),
         thread_id=None if thread is None else thread.pk,
-        command=Send(content=content, **fields),
+        command=parse({"content": content, **fields}, Send),
         choose=choose,
         key=None if key is None else Key(user_id=user.pk, key=key, body_hash=str(content)),
     )

@@ -78,6 +78,12 @@ class Transcript:
         """The answer as its deltas add up."""
         return "".join(event.data["content"] for event in self.events if event.name == "thread.message.delta")
 
+    @property
+    def begun(self) -> str:
+        """What the answer had when this run began: the text of earlier runs, where it goes on with it."""
+        created = [event.data["message"] for event in self.events if event.name == "thread.message.created"]
+        return "".join(message["content"] for message in created if message["role"] == "assistant")
+
     def one(self, name: str) -> Event:
         """The only event of this name."""
         found = [event for event in self.events if event.name == name]

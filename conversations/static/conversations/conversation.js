@@ -85,14 +85,21 @@ export class Conversation {
   async send(content) {
     if (this.busy || !content.trim()) return;
     this.dismiss();
-    await this.deliver(this.newPending(content, null));
+    await this.deliver(this.newPending(content));
   }
 
   /** Another answer beside this one. @param {Wire.Message} answer */
   async regenerate(answer) {
     if (this.busy) return;
     this.dismiss();
-    await this.deliver(this.newPending("", answer.id));
+    await this.deliver({ ...this.newPending(""), regenerate: answer.id });
+  }
+
+  /** The rest of an answer that ended early. @param {Wire.Message} answer */
+  async goOn(answer) {
+    if (this.busy) return;
+    this.dismiss();
+    await this.deliver({ ...this.newPending(""), goOn: answer.id, model: "" });
   }
 
   /** The same send again, under the same key: if it had arrived after all, it does not happen twice. */
@@ -129,12 +136,12 @@ export class Conversation {
     if (thread) await this.threads.change(thread, { model });
   }
 
-  /** @private @param {string} content @param {string | null} regenerate @returns {Page.Pending} */
-  newPending(content, regenerate) {
+  /** @private @param {string} content @returns {Page.Pending} */
+  newPending(content) {
     const { threadId } = this.store.state;
     const model = chosenModel(this.store.state);
     const keys = { key: newKey(), threadKey: newKey() };
-    return { threadId, content, regenerate, model, ...keys, status: "sending", error: null };
+    return { threadId, content, regenerate: null, goOn: null, model, ...keys, status: "sending", error: null };
   }
 
   /** @private @param {Page.Pending} first */
@@ -160,8 +167,7 @@ export class Conversation {
 
   /** @private @param {Page.Pending} pending @param {string} threadId @param {() => void} onLost */
   async startRun(pending, threadId, onLost) {
-    const what = pending.regenerate ? { regenerate: pending.regenerate } : { content: pending.content };
-    const body = withModel(what, pending.model);
+    const body = withModel(asked(pending), pending.model);
     if (!readSettings().streaming) return this.askWhole(pending, threadId, body, onLost);
     const frame = { ...body, thread_id: threadId, idempotency_key: pending.key };
     if (this.runs.sendsBySocket(frame)) {
@@ -207,7 +213,7 @@ export class Conversation {
   follow(runId, state, connected) {
     const { live, pending } = this.store.state;
     const stopping = live?.runId === runId && live.stopping;
-    const arrived = state.messages.some((message) => message.role === "user") || pending?.regenerate;
+    const arrived = state.messages.some((message) => message.role === "user") || pending?.regenerate || pending?.goOn;
     this.store.update({
       live: { runId, state, connected, stopping },
       ...this.merged(state, readSettings().streaming || state.terminal),
@@ -295,6 +301,12 @@ export class Conversation {
   isHere(threadId) {
     return this.store.state.threadId === threadId;
   }
+}
+
+/** @param {Page.Pending} pending */
+function asked({ content, regenerate, goOn }) {
+  if (regenerate) return { regenerate };
+  return goOn ? { continue: goOn } : { content };
 }
 
 /** @param {object} body @param {string} model */

@@ -41,6 +41,7 @@ declare namespace Page {
     threadId: string | null;
     content: string;
     regenerate: string | null;
+    goOn: string | null;
     model: string;
     key: string;
     threadKey: string;

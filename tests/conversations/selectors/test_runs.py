@@ -36,4 +36,4 @@ def test_the_history_is_the_branch_up_to_the_question_with_the_steps_of_its_answ
     last = ask(user, "two", thread=thread, parent_id=str(first.answer_id)).run
     messages, steps = selectors.history_before(run=last)
     assert [message.content for message in messages] == ["one", "first", "two"]
-    assert [step.details for step in steps[first.pk]] == ["Hm."]
+    assert [step.details for step in steps[first.answer_id]] == ["Hm."]

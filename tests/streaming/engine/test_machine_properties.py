@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streaming.engine.machine import End
 from streaming.engine.outcome import Cancelled, Completed, Expired, Failed, IllegalMove, Incomplete, Outcome
@@ -105,6 +106,23 @@ def test_a_run_taken_up_again_after_its_process_died_has_a_valid_history(
     history = found + played.events + machine.end(machine.next.outcome, at=played.tick()).events
     told = assert_valid(history)
     assert told.text.endswith(played.text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SCRIPTS, st.sampled_from(["", "Once 😀 upon ", "Once"]), st.sampled_from(["", "Hm.", "Hm.\n\nWell."]))
+def test_an_answer_that_is_gone_on_with_has_what_it_had_and_what_was_added(
+    script: Script, content: str, thinking: str
+) -> None:
+    parts = [{"step_id": "earlier"}, *([{"text": [0, len(content)]}] if content else [])]
+    begun = replace(opening_events()[2].message, content=content, thinking=thinking, parts=parts)
+    opening = opening_events(answer=begun)
+    machine = new_machine(opening)
+    played = play(machine, script)
+    assert isinstance(machine.next, End)
+    ending = machine.end(machine.next.outcome, at=played.tick())
+    told = assert_valid(opening + played.events + ending.events)
+    assert told.text == ending.message.content == content + played.text
+    assert ending.message.parts[0] == {"step_id": "earlier"}
 
 
 @settings(deadline=None)

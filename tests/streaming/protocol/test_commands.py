@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from streaming.protocol.commands import Send, parse
-from streaming.protocol.errors import InvalidRequest
+from streaming.protocol.errors import InvalidRequest, UnknownField
 
 GOOD: list[dict[str, Any]] = [
     {"content": "Why?"},
@@ -13,6 +13,8 @@ GOOD: list[dict[str, Any]] = [
     {"content": "Why?", "models": ["a/b"] * 4},
     {"regenerate": "m", "models": ["a/b", "c/d"]},
     {"edit": "m", "content": "Why not?", "models": ["a/b", "c/d"]},
+    {"continue": "m"},
+    {"continue": "m", "model": "a/b", "if_busy": "interrupt"},
 ]
 BAD: list[dict[str, Any]] = [
     {},
@@ -21,6 +23,13 @@ BAD: list[dict[str, Any]] = [
     {"regenerate": "m", "parent_id": "p"},
     {"edit": "m"},
     {"edit": "m", "content": "Why?", "parent_id": "p"},
+    {"continue": "m", "content": "Why?"},
+    {"continue": "m", "regenerate": "m"},
+    {"continue": "m", "edit": "m", "content": "Why?"},
+    {"continue": "m", "parent_id": "p"},
+    {"continue": "m", "models": ["a/b", "c/d"]},
+    {"go_on": "m"},
+    {"content": "Why?", "if_busy": "perhaps"},
     {"content": "Why?", "models": []},
     {"content": "Why?", "models": ["a/b"]},
     {"content": "Why?", "models": ["a/b"] * 5},
@@ -38,5 +47,5 @@ def test_a_send_that_makes_sense_is_taken(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("body", BAD, ids=str)
 def test_a_send_that_makes_none_is_refused(body: dict[str, Any]) -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises((InvalidRequest, UnknownField)):
         parse(body, Send)

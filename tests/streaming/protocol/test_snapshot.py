@@ -1,5 +1,8 @@
+import json
 import time
+from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -9,6 +12,7 @@ from streaming.protocol.objects import Message, Step
 from streaming.protocol.snapshot import RunState, fold
 from tests.support.runs import folded, opening_events
 
+TRANSCRIPTS = sorted((Path(__file__).resolve().parents[2] / "transcripts").glob("*.json"))
 IDS = {"run_id": "run", "thread_id": "thread"}
 THINKING = Step(id="s1", index=0, step="reasoning", status="in_progress")
 TOOL = Step(id="s2", index=1, step="tool_calls", status="in_progress", name="calculator", arguments={"x": 1})
@@ -230,3 +234,18 @@ def test_a_long_answer_costs_linear_time() -> None:
     seconds_for(1000)
     # Ten times the length: about ten times the cost; a hundred times, were every piece joined to all before it.
     assert min(seconds_for(80_000) for _ in range(3)) < 50 * max(seconds_for(8_000), 0.005)
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_the_recorded_transcripts_fold_to_the_recorded_states(path: Path) -> None:
+    """The page's twin is held to the same files."""
+    recorded = json.loads(path.read_text())
+    state, compared = RunState(), 0
+    for event in recorded["events"]:
+        state.extend([Entry(event["id"], json.dumps(event))])
+        if told := recorded["snapshots"].get(str(event["id"])):
+            mine = msgspec.to_builtins(state.as_snapshot(told["gap"], told["reason"]))
+            assert mine == told
+            compared += 1
+    assert compared > 3
+    assert state.terminal

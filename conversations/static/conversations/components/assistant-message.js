@@ -51,10 +51,24 @@ export class AssistantMessage extends PageElement {
               .text=${segment.text}
             ></markdown-text>`,
       )}
-      ${why ? html`<p class="ending">${why}</p>` : nothing}
+      ${why ? html`<p class="ending">${why}</p>${this.goesOn(message)}` : nothing}
       ${run?.status === "failed" ? this.failure(run) : nothing}
       ${growing ? nothing : this.footer(message, run)}
     `;
+  }
+
+  /** Only what was begun can be gone on with. @param {Wire.Message} message */
+  goesOn(message) {
+    if (!this.last || message.status !== "incomplete" || !message.content) return nothing;
+    return html`<button
+      class="button is-small is-quiet"
+      type="button"
+      data-testid="continue-button"
+      ?disabled=${this.busy}
+      @click=${this.goOn}
+    >
+      Continue
+    </button>`;
   }
 
   /** @param {Wire.Run} run */
@@ -64,6 +78,7 @@ export class AssistantMessage extends PageElement {
       ${this.last
         ? html`<button class="button is-small" type="button" ?disabled=${this.busy} @click=${this.again}>Retry</button>`
         : nothing}
+      ${this.message ? this.goesOn(this.message) : nothing}
     </div>`;
   }
 
@@ -99,6 +114,10 @@ export class AssistantMessage extends PageElement {
 
   again() {
     if (this.message) this.conversation?.regenerate(this.message);
+  }
+
+  goOn() {
+    if (this.message) this.conversation?.goOn(this.message);
   }
 
   /** @param {MouseEvent} click */
