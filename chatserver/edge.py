@@ -7,12 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
+import structlog
 from asgiref.sync import ThreadSensitiveContext
 
 from conversations.database import impatient
 from streaming.protocol.codec import dumps
 from streaming.protocol.errors import BodyTooLarge, ChatError, Unavailable
 
+log = structlog.get_logger(__name__)
 Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -89,10 +91,20 @@ class WriteTimeout:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def timed_send(message: Message) -> None:
-            async with asyncio.timeout(self._seconds):
-                await send(message)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await send(message)
+            except TimeoutError:
+                raise _TakesNothing() from None
 
-        await self._application(scope, receive, timed_send)
+        try:
+            await self._application(scope, receive, timed_send)
+        except _TakesNothing:  # the server cuts a response that was not completed
+            log.info("a client took nothing and was given up", path=scope.get("path"))
+
+
+class _TakesNothing(Exception):
+    """Raised through whatever was writing, so that it ends."""
 
 
 class OwnThreads:

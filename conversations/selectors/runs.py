@@ -11,6 +11,7 @@ from streaming.protocol.lifecycle import MessageStatus, RunStatus
 
 # How far back a prompt may reach. What fits the model's window of it is decided where the prompt is built.
 HISTORY = 1000
+FIRST_ROWS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +47,23 @@ def open_approvals(run: Run) -> list[Approval]:
 
 
 def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> list[Entry]:
-    """Events after ``after`` in order, at most ``most`` and about ``most_bytes``, but always one if there is one."""
-    rows = RunEvent.objects.filter(run_id=run_id, seq__gt=after).order_by("seq").values_list("seq", "text")
+    """Events after ``after`` in order, at most ``most`` and about ``most_bytes``, but always one if there is one.
+
+    Fetches little more than it returns: a first handful of rows tells how large they are.
+    """
+    rows = RunEvent.objects.filter(run_id=run_id).order_by("seq").values_list("seq", "text")
     entries: list[Entry] = []
-    size = 0
-    for seq, text in rows[:most].iterator(chunk_size=64):
-        size += len(text)
-        if entries and size > most_bytes:
+    size, page = 0, min(FIRST_ROWS, most)
+    while page > 0:
+        found = list(rows.filter(seq__gt=entries[-1].id if entries else after)[:page])
+        for seq, text in found:
+            size += len(text)
+            if entries and size > most_bytes:
+                return entries
+            entries.append(Entry(seq, text))
+        if len(found) < page:
             break
-        entries.append(Entry(seq, text))
+        page = min(most - len(entries), (most_bytes - size) * len(entries) // size)
     return entries
 
 

@@ -1,5 +1,6 @@
 """The product as a process of its own, on any of its servers, with a data directory of its own."""
 
+import contextlib
 import os
 import re
 import signal
@@ -123,8 +124,21 @@ class ChatServer:
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def open_sockets(self) -> int:
+        """As the process has them; a link may vanish while we look."""
+        found = 0
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found += link.readlink().name.startswith("socket:")
+        return found
+
     def threads(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def memory(self) -> int:
+        """Bytes of its resident memory."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     # --- what it has stored ----------------------------------------------------------------------------------------
 
