@@ -16,6 +16,7 @@ from conversations.api.endpoints import endpoint
 from conversations.models import Thread
 from conversations.services import threads as verbs
 from conversations.services.idempotency import Key
+from conversations.services.messages import delete_message
 from streaming.protocol.commands import NewThread, ThreadChanges, body_hash, parse
 
 
@@ -96,6 +97,17 @@ class Messages(APIView):
                 "next": page.next,
             }
         )
+
+
+class OneMessage(APIView):
+    metadata_class = None
+
+    def delete(self, request: Request, thread_id: str, message_id: str) -> Response:
+        principal = requests.principal(request)
+        thread = permissions.access_thread(principal, thread_id, "chat")
+        message = permissions.access_message(principal, thread, message_id, "chat")
+        delete_message(thread=thread, message_id=message.pk)
+        return Response(status=204)
 
 
 def _as_object(thread: Thread) -> Any:

@@ -2,7 +2,7 @@
 
 from conversations.selectors.access import AccessPage, access_page
 from conversations.selectors.feed import FeedPiece, feed_after, feed_cursor, feed_heads, feed_news
-from conversations.selectors.messages import MessagePage, message_page, newest_below, path_ids, siblings
+from conversations.selectors.messages import MessagePage, all_below, message_page, newest_below, path_ids, siblings
 from conversations.selectors.runs import (
     RunRecord,
     history_before,
@@ -21,6 +21,7 @@ __all__ = [
     "ThreadPage",
     "access_page",
     "active_run_ids",
+    "all_below",
     "feed_after",
     "feed_cursor",
     "feed_heads",

@@ -35,6 +35,17 @@ SELECT id FROM below ORDER BY created_at DESC, id DESC LIMIT 1
 """
 
 
+# The same, all of it, the deepest first.
+_ALL_BELOW = """
+WITH RECURSIVE below(id, depth) AS (
+    SELECT id, 1 FROM conversations_message WHERE id = %s AND thread_id = %s
+    UNION ALL
+    SELECT m.id, below.depth + 1 FROM conversations_message m JOIN below ON m.parent_id = below.id
+)
+SELECT id FROM below ORDER BY depth DESC, id DESC
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MessagePage:
     """Messages of the shown branch, the newest last, with the steps and runs of its answers."""
@@ -69,11 +80,20 @@ def message_page(*, thread: Thread, cursor: str | None, leaf: UUID | None = None
 
 def newest_below(*, thread_id: UUID, message_id: UUID) -> UUID | None:
     """The leaf that was made last below a message, or the message itself; None for one that is not in the thread."""
+    found = _below(_NEWEST_BELOW, thread_id, message_id)
+    return found[0] if found else None
+
+
+def all_below(*, thread_id: UUID, message_id: UUID) -> list[UUID]:
+    """A message and everything that was said below it, replies before what they reply to."""
+    return _below(_ALL_BELOW, thread_id, message_id)
+
+
+def _below(query: str, thread_id: UUID, message_id: UUID) -> list[UUID]:
     field = models.UUIDField()
     with connection.cursor() as cursor:
-        cursor.execute(_NEWEST_BELOW, [field.get_db_prep_value(pk, connection) for pk in (message_id, thread_id)])
-        row = cursor.fetchone()
-    return None if row is None else _as_uuid(row[0])
+        cursor.execute(query, [field.get_db_prep_value(pk, connection) for pk in (message_id, thread_id)])
+        return [_as_uuid(row[0]) for row in cursor.fetchall()]
 
 
 def siblings(messages: Sequence[Message]) -> dict[UUID, list[UUID]]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from hypothesis.stateful import run_state_machine_as_test as check
 from chatserver.accounts.services import create_token, create_user
 from chatserver.ids import new_id
 from conversations import selectors, wire
-from conversations.models import Run, Thread
+from conversations.models import Message, Run, Thread
+from conversations.services.messages import delete_message
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import Claim
 from conversations.services.threads import delete_thread, update_thread
+from streaming.protocol.errors import ThreadBusy
 from streaming.protocol.lifecycle import RunStatus
 from tests.support.stored import answer, ask, claim, close, lanes, thread_of
 from tests.support.thread_list import ThreadList, place
@@ -113,6 +116,13 @@ class Law(RuleBasedStateMachine):
         if status is RunStatus.CANCELLED:
             cancel_run(run=run, by="user", reason="requested")
         close(run, claimed, head=claimed.head, status=status)
+
+    @rule(thread=threads, last=st.booleans())
+    def delete_a_message(self, thread: Thread, last: bool) -> None:
+        messages = list(Message.objects.filter(thread=thread).order_by("created_at", "pk"))
+        if messages:
+            with suppress(ThreadBusy):
+                delete_message(thread=thread, message_id=messages[-1 if last else 0].pk)
 
     @rule(thread=consumes(threads))
     def delete(self, thread: Thread) -> None:

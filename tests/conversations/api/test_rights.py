@@ -7,7 +7,7 @@ from django.test import Client, RequestFactory
 
 from chatserver.ids import new_id
 from conversations.api.threads import Threads
-from conversations.models import AccessRecord, FeedEvent, Thread
+from conversations.models import AccessRecord, FeedEvent, Message, Thread
 from tests.support.stored import answer, ask, thread_of
 
 pytestmark = pytest.mark.django_db
@@ -20,6 +20,7 @@ DOORS = [
     ("patch", "/api/v1/threads/{thread}", "chat", 200),
     ("delete", "/api/v1/threads/{thread}", "chat", 204),
     ("get", "/api/v1/threads/{thread}/messages", "read", 200),
+    ("delete", "/api/v1/threads/{thread}/messages/{message}", "chat", 204),
     ("get", "/api/v1/access-records", "read", 200),
 ]
 EVERY_DOOR = pytest.mark.parametrize(("method", "address", "scope", "status"), DOORS)
@@ -34,7 +35,8 @@ def thread(user: Any) -> Thread:
 
 def knock(client: Client, method: str, address: str, thread: Any, **extra: Any) -> Any:
     body = {"data": "{}", "content_type": JSON} if method in ("post", "patch") else {}
-    return getattr(client, method)(address.format(thread=thread), **body, **extra)
+    message = Message.objects.values_list("pk", flat=True).first()
+    return getattr(client, method)(address.format(thread=thread, message=message), **body, **extra)
 
 
 @EVERY_DOOR
