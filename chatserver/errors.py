@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 
+from chatserver.gates import Denied, refused
 from conversations.api.answers import error_answer
 from conversations.database import storage_error
 from streaming.protocol.errors import (
@@ -111,6 +112,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not isinstance(exception, Denied):  # Django's own gates: the permissions of the administration
+        refused("right", method=request.method, path=request.path)
     return _page(request, 403)
 
 

@@ -3,14 +3,17 @@
 from asgiref.sync import sync_to_async
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
 
 from streaming.wiring import engine
 
 
+@require_safe
 async def livez(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "alive"})
 
 
+@require_safe
 async def readyz(request: HttpRequest) -> HttpResponse:
     """200 where new work is taken; 503 while the database is away or the process drains."""
     checks = {"database": await sync_to_async(_database_answers)(), "accepting": not engine().supervisor.draining}

@@ -15,6 +15,7 @@ _COMPONENTS = {
     "tools": "streaming.tools",
     "conversations": "conversations",
     "accounts": "chatserver.accounts",
+    "gates": "chatserver.gates",
     "django": "django",
 }
 

@@ -26,11 +26,13 @@ from django.utils.deprecation import MiddlewareMixin
 
 from chatserver.accounts.principal import Principal, aprincipal_of_token, principal_of_token
 from chatserver.errors import internal_error, is_api, refusal, shaped
+from chatserver.gates import Gate, refused
 from chatserver.origins import allowed
 from conversations.api.answers import error_answer
 from streaming.protocol.errors import ChatError, NotAuthenticated, UnsupportedMediaType
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_OF_ORIGINS = ("Origin", "Referer")  # how Django's reasons begin that say where a request came from
 _DJANGO_ANSWERS = (Http404, PermissionDenied, BadRequest, SuspiciousOperation, MultiPartParserError)
 
 
@@ -129,6 +131,7 @@ class BearerTokens(MiddlewareMixin):
 
     def settle(self, request: HttpRequest, principal: Principal | None) -> HttpResponse | None:
         if principal is None:
+            refused("token", method=request.method, path=request.path)
             return error_answer(NotAuthenticated())
         request.principal = principal  # type: ignore[attr-defined]
         request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
@@ -158,12 +161,19 @@ class Csrf(Direct, CsrfViewMiddleware):
         if request.method in _SAFE_METHODS:
             return ours._accept(request)
         if request.META.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site"):
-            return ours._reject(request, REASON_BAD_ORIGIN % request.META.get("HTTP_ORIGIN"))
+            return self._reject(request, REASON_BAD_ORIGIN % request.META.get("HTTP_ORIGIN"))
         # DRF marks all its views as exempt; here that mark counts for nothing.
-        refused = super().process_view(request, _unmarked, callback_args, callback_kwargs)
-        if refused is None and is_api(request.path) and not _takes(callback, request):
+        refusal = super().process_view(request, _unmarked, callback_args, callback_kwargs)
+        if refusal is None and is_api(request.path) and not _takes(callback, request):
+            refused("media_type", method=request.method, path=request.path)
             return error_answer(UnsupportedMediaType())
-        return refused
+        return refusal
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        gate: Gate = "origin" if reason.startswith(_OF_ORIGINS) else "csrf"
+        refused(gate, method=request.method, path=request.path)
+        response: HttpResponse = super()._reject(request, reason)  # type: ignore[misc]
+        return response
 
     def _origin_verified(self, request: HttpRequest) -> bool:
         return allowed(request.META["HTTP_ORIGIN"], request.get_host(), request.scheme or "http")

@@ -177,7 +177,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY
 # --- REST ----------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["conversations.api.authentication.PrincipalAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["chatserver.accounts.permissions.SignedIn"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["conversations.api.parsing.StrictJSONParser"],
     "EXCEPTION_HANDLER": "conversations.api.errors.answer",

@@ -11,6 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.urls import path, reverse
+from django.views.decorators.http import require_safe
+
+from chatserver.gates import refused
 
 Page = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
@@ -18,10 +21,12 @@ Page = Callable[..., Coroutine[Any, Any, HttpResponse]]
 def signed_in(page: Page) -> Page:
     """The page, and its ``boot`` data, for whoever is signed in; everybody else is sent to sign in first."""
 
+    @require_safe
     @wraps(page)
     async def checked(request: HttpRequest, **arguments: Any) -> HttpResponse:
         user = await request.auser()
         if not user.is_authenticated:
+            refused("sign_in", method=request.method, path=request.path)
             return redirect_to_login(request.get_full_path())
         boot = _boot(request, username=user.get_username(), staff=user.is_staff)
         response = await page(request, boot, **arguments)

@@ -4,10 +4,11 @@
 the token alone, never on the resource.
 """
 
-from typing import Literal
+from typing import Literal, NoReturn
 from uuid import UUID
 
 from chatserver.accounts.principal import Principal
+from chatserver.gates import Gate, refused
 from conversations.models import Approval, Message, Run, Thread
 from streaming.protocol.errors import Forbidden, NotFound
 
@@ -17,48 +18,58 @@ Scope = Literal["read", "chat", "manage"]
 def require(principal: Principal, scope: Scope) -> None:
     """Raises Forbidden where the token was not given ``scope``. Sessions have all scopes."""
     if scope not in principal.scopes:
+        refused("scope", user=principal.user_id, token=principal.token_id, scope=scope)
         raise Forbidden(f"This token lacks the scope {scope}.", details={"scope": scope})
 
 
 def access_thread(principal: Principal, thread_id: UUID | str, scope: Scope) -> Thread:
     require(principal, scope)
-    thread = Thread.objects.filter(pk=as_id(thread_id), owner_id=principal.user_id).first()
-    if thread is None:
-        raise NotFound()
-    return thread
+    key = _key(thread_id)
+    thread = None if key is None else Thread.objects.filter(pk=key, owner_id=principal.user_id).first()
+    return thread or _nothing("thread", principal, key)
 
 
 def access_run(principal: Principal, run_id: UUID | str, scope: Scope) -> Run:
     require(principal, scope)
-    run = Run.objects.filter(pk=as_id(run_id), owner_id=principal.user_id).first()
-    if run is None:
-        raise NotFound()
-    return run
+    key = _key(run_id)
+    run = None if key is None else Run.objects.filter(pk=key, owner_id=principal.user_id).first()
+    return run or _nothing("run", principal, key)
 
 
 def access_approval(principal: Principal, run_id: UUID | str, approval_id: UUID | str, scope: Scope) -> Approval:
     """What a run asks that ``access_run`` would let through."""
     run = access_run(principal, run_id, scope)
-    approval = Approval.objects.filter(pk=as_id(approval_id), run=run).first()
-    if approval is None:
-        raise NotFound()
-    return approval
+    key = _key(approval_id)
+    approval = None if key is None else Approval.objects.filter(pk=key, run=run).first()
+    return approval or _nothing("approval", principal, key)
 
 
 def access_message(principal: Principal, thread: Thread, message_id: UUID | str, scope: Scope) -> Message:
     """A message of a thread that ``access_thread`` has let through."""
     require(principal, scope)
-    message = Message.objects.filter(pk=as_id(message_id), thread=thread, thread__owner_id=principal.user_id).first()
-    if message is None:
-        raise NotFound()
-    return message
+    key = _key(message_id)
+    mine = Message.objects.filter(thread=thread, thread__owner_id=principal.user_id)
+    message = None if key is None else mine.filter(pk=key).first()
+    return message or _nothing("message", principal, key)
 
 
 def as_id(value: UUID | str) -> UUID:
     """Raises NotFound for text that is no id: whatever it means, it is not here."""
+    key = _key(value)
+    if key is None:
+        raise NotFound()
+    return key
+
+
+def _key(value: UUID | str) -> UUID | None:
     if isinstance(value, UUID):
         return value
     try:
         return UUID(value)
     except ValueError:
-        raise NotFound() from None
+        return None
+
+
+def _nothing(gate: Gate, principal: Principal, key: UUID | None) -> NoReturn:
+    refused(gate, user=principal.user_id, token=principal.token_id, id=key)
+    raise NotFound()

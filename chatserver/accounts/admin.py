@@ -3,12 +3,15 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from allauth.account.admin import EmailAddressAdmin
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.sites import AdminSite
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,9 +19,27 @@ from chatserver.accounts.models import ApiToken, Invitation, User
 from chatserver.accounts.names import clean_name
 from chatserver.accounts.secrets import digest, new_code
 from chatserver.accounts.services import INVITATION_KEPT, revoke_token
+from chatserver.gates import Denied, refused
 
-# Django's own sign-in page knows no rate limits; allauth's does.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign, no-untyped-call]
+
+def _is_staff(request: HttpRequest) -> bool:
+    allowed = AdminSite.has_permission(admin.site, request)
+    if not allowed:
+        refused("staff" if request.user.is_authenticated else "sign_in", user=request.user.pk, path=request.path)
+    return allowed
+
+
+def _entrance(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Django's own sign-in page knows no rate limits; allauth's does."""
+    if request.user.is_authenticated and not admin.site.has_permission(request):
+        raise Denied
+    response: HttpResponse = _sign_in(request, extra_context)
+    return response
+
+
+_sign_in = secure_admin_login(admin.site.login)  # type: ignore[no-untyped-call]
+admin.site.login = _entrance  # type: ignore[method-assign]
+admin.site.has_permission = _is_staff  # type: ignore[method-assign]
 
 
 @admin.register(User)
@@ -26,6 +47,17 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]  # not subscriptable wh
     list_display = ["username", "email", "is_active", "is_staff", "is_superuser", "last_login", "date_joined"]
     readonly_fields = ["last_login", "date_joined"]
     ordering = ["username"]
+
+
+class AddressAdmin(EmailAddressAdmin):
+    @admin.action(description="Mark the chosen addresses as verified", permissions=["change"])
+    def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
+        """allauth offers it to whoever may look; but whoever verifies an address gives an account away."""
+        super().make_verified(request, queryset)
+
+
+admin.site.unregister(EmailAddress)
+admin.site.register(EmailAddress, AddressAdmin)
 
 
 @admin.register(ApiToken)

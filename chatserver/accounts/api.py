@@ -5,25 +5,16 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.http import Http404
 from django.urls import path
 from rest_framework import serializers, status
-from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from chatserver.accounts.models import SCOPES, ApiToken, User
+from chatserver.accounts.permissions import MayManage, SignedIn, access_token
 from chatserver.accounts.principal import Principal, principal_of
 from chatserver.accounts.services import create_token, revoke_token
-
-
-class MayManage(BasePermission):
-    """A session, or a token with the scope ``manage``. What such a token makes is no stronger than itself."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        principal = principal_of(request._request)
-        return principal is not None and principal.allows("manage")
 
 
 class MeSerializer(serializers.Serializer[User]):
@@ -75,7 +66,7 @@ class TokenListSerializer(serializers.Serializer[Any]):
 
 class Me(APIView):
     metadata_class = None
-    permission_classes = [IsAuthenticated]
+    permission_classes = [SignedIn]
 
     def get(self, request: Request) -> Response:
         return Response(MeSerializer(User.objects.get(pk=_principal(request).user_id)).data)
@@ -83,7 +74,7 @@ class Me(APIView):
 
 class Tokens(APIView):
     metadata_class = None
-    permission_classes = [IsAuthenticated, MayManage]
+    permission_classes = [SignedIn, MayManage]
 
     def get(self, request: Request) -> Response:
         mine = ApiToken.objects.filter(user_id=_principal(request).user_id, revoked_at=None)
@@ -106,13 +97,10 @@ class Tokens(APIView):
 
 class TokenDetail(APIView):
     metadata_class = None
-    permission_classes = [IsAuthenticated, MayManage]
+    permission_classes = [SignedIn, MayManage]
 
     def delete(self, request: Request, token_id: UUID) -> Response:
-        token = ApiToken.objects.filter(pk=token_id, user_id=_principal(request).user_id).first()
-        if token is None:
-            raise Http404
-        revoke_token(token)
+        revoke_token(access_token(_principal(request), token_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

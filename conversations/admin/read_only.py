@@ -7,6 +7,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Model
 from django.http import HttpRequest
 
+from chatserver.gates import Denied, refused
+
 READ = "conversations.read_transcripts"
 _WITH_ITS_PERSON = frozenset({"accounts_user_delete", "accounts_user_changelist"})
 
@@ -14,6 +16,13 @@ _WITH_ITS_PERSON = frozenset({"accounts_user_delete", "accounts_user_changelist"
 def may_read(user: AbstractBaseUser | AnonymousUser) -> bool:
     """Whether ``user`` may see what others said: titles in lists, and transcripts for a reason and on record."""
     return isinstance(user, AbstractBaseUser) and user.is_active and getattr(user, "is_staff", False) and _has(user)
+
+
+def require_transcripts(request: HttpRequest) -> None:
+    """Raises Denied where the asker may not read what others said."""
+    if not may_read(request.user):
+        refused("transcript", user=request.user.pk, path=request.path)
+        raise Denied
 
 
 def _has(user: Any) -> bool:

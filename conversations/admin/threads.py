@@ -3,7 +3,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +12,7 @@ from django.urls import URLPattern, path
 
 from conversations.admin import transcript
 from conversations.admin.filters import RunStatusFilter
-from conversations.admin.read_only import ReadOnlyAdmin, may_read
+from conversations.admin.read_only import ReadOnlyAdmin, may_read, require_transcripts
 from conversations.admin.search import found, said_in_thread
 from conversations.models import Run, Thread
 
@@ -86,11 +85,9 @@ class ThreadAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        if not may_read(request.user):
-            raise PermissionDenied
+        require_transcripts(request)
         return redirect("admin:conversations_thread_transcript", thread_id=object_id)
 
     def transcript_view(self, request: HttpRequest, thread_id: UUID) -> HttpResponseBase:
-        if not may_read(request.user):
-            raise PermissionDenied
+        require_transcripts(request)
         return transcript.answer(request, thread_id, {**self.admin_site.each_context(request), "opts": self.opts})

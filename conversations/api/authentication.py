@@ -5,6 +5,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from chatserver.accounts.principal import Principal, principal_of
+from chatserver.gates import refused
 from streaming.protocol.errors import Forbidden
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -23,6 +24,7 @@ class PrincipalAuthentication(BaseAuthentication):
         if principal is None:
             return None
         if principal.via == "session" and not _checked(plain):
+            refused("csrf", user=principal.user_id, method=plain.method, path=plain.path)
             raise Forbidden("The CSRF token of this request was not checked.")
         return principal, None
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from chatserver.accounts.principal import Principal, aprincipal_of
+from chatserver.gates import refused
 from conversations.api.answers import error_answer
 from conversations.database import storage_error
 from streaming.protocol.errors import ChatError, InternalError, MethodNotAllowed, NotAuthenticated
@@ -31,6 +32,7 @@ def endpoint(*methods: str) -> Callable[[Handler[P]], Callable[..., Coroutine[An
                     raise MethodNotAllowed(details={"allowed": list(methods)})
                 principal = await aprincipal_of(request)
                 if principal is None:
+                    refused("sign_in", method=request.method, path=request.path)
                     raise NotAuthenticated()
                 return await handler(request, principal, *args, **kwargs)
             except ChatError as error:

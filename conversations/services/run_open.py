@@ -137,7 +137,7 @@ def _earlier(principal: Principal, key: Key | None) -> Opened | None:
     done = key.earlier() if key is not None else None
     if done is None:
         return None
-    runs = (permissions.access_run(principal, run_id, "read") for run_id in done["run_ids"])
+    runs = (permissions.access_run(principal, run_id, "chat") for run_id in done["run_ids"])
     return Opened(runs=tuple(runs), replayed=True)
 
 

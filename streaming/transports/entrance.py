@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from chatserver.accounts.principal import Principal, aprincipal_of_session_key, aprincipal_of_token
+from chatserver.gates import refused
 from chatserver.origins import allowed
 from streaming.protocol.errors import Forbidden, NotAuthenticated
 
@@ -25,6 +26,7 @@ async def principal_of_handshake(scope: dict[str, Any]) -> Principal | None:
     if bearer.lower().startswith("bearer "):
         principal = await aprincipal_of_token(bearer[7:].strip())
         if principal is None:
+            refused("token", socket=True)
             raise NotAuthenticated()
         return principal
     key = scope.get("cookies", {}).get(settings.SESSION_COOKIE_NAME)
@@ -32,6 +34,7 @@ async def principal_of_handshake(scope: dict[str, Any]) -> Principal | None:
         return None
     scheme = "https" if scope.get("scheme") in ("wss", "https") else "http"
     if not allowed(headers.get("origin"), host=headers.get("host", ""), scheme=scheme):
+        refused("origin", socket=True)
         raise Forbidden()
     return await aprincipal_of_session_key(key)
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from chatserver.accounts.principal import Principal, aprincipal_of_token
 from chatserver.accounts.rechecking import arecheck
+from chatserver.gates import refused
 from conversations import permissions, wire
 from conversations.database import storage_error
 from conversations.models import Run
@@ -140,6 +141,8 @@ class ChatSocket(AsyncConsumer):
     async def _answer(self, frame: Command | Refusal) -> None:
         with suppress(SocketClosed):
             if isinstance(frame, Refusal):
+                if isinstance(frame.error, NotAuthenticated):
+                    refused("sign_in", socket=True)
                 await self.send_text(session.refuse(frame.req, frame.error))
             else:
                 await self._act_or_say_why_not(frame)
@@ -256,6 +259,7 @@ class ChatSocket(AsyncConsumer):
     async def _authenticate_by_token(self, frame: Command) -> None:
         principal = await aprincipal_of_token(frame.data.token)
         if principal is None or (self.principal is not None and principal.user_id != self.principal.user_id):
+            refused("token", socket=True)
             await self.send_text(session.refuse(frame.req, NotAuthenticated("This token is not valid.")))
             self.close(CloseCode.NOT_AUTHENTICATED)
             return
