@@ -2,6 +2,7 @@
 # make test   set everything up and pass all tests
 # make check  format, lint, types, imports, tests
 # make chaos  kill the server at random moments and prove that nothing is lost
+# make proofs hundreds of random histories and a thousand random runs, where CI is content with some
 SHELL := /bin/sh
 PORT ?= 8000
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check chaos format clean
+.PHONY: run setup vendor test check chaos proofs format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -48,6 +49,9 @@ check: setup
 
 chaos: setup
 	@$(BIN)/python -m pytest -q tests/chaos
+
+proofs: setup
+	@READER_EXAMPLES=300 AGREEMENT_RUNS=1000 $(BIN)/python -m pytest -q tests/contracts/test_any_reader.py tests/contracts/test_agreement.py
 
 format: setup
 	@$(BIN)/ruff format $(CODE)
