@@ -109,6 +109,11 @@ class SocketSend(Send, frozen=True, kw_only=True):
     idempotency_key: Key | None = None
     subscribe: bool = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.idempotency_key is not None and not self.idempotency_key.isprintable():
+            raise ValueError("an idempotency key is 1 to 200 printable characters")
+
 
 class SubscriptionKey(msgspec.Struct, frozen=True, kw_only=True):
     """What is followed: a run, or the user's feed."""

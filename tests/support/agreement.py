@@ -52,7 +52,7 @@ def _assert_rows(server: ChatServer, run_id: str, history: Transcript) -> None:
     shown = _last_message(history)
     assert shown["status"] == ("completed" if run["status"] == "completed" else "incomplete")
     assert shown["content"] == history.begun + history.content
-    if message["run_id"] == key(run_id):  # else a later run has gone on with it
+    if key(str(message["run_id"])) == key(run_id):  # else a later run has gone on with it
         assert (message["status"], message["content"]) == (shown["status"], shown["content"])
         assert message["thinking"] == shown["thinking"]
         assert _json(message["parts"]) == shown["parts"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streaming.protocol.commands import Send, parse
+from streaming.protocol.commands import Send, SocketSend, parse
 from streaming.protocol.errors import InvalidRequest, UnknownField
 
 GOOD: list[dict[str, Any]] = [
@@ -43,6 +43,13 @@ BAD: list[dict[str, Any]] = [
 @pytest.mark.parametrize("body", GOOD, ids=str)
 def test_a_send_that_makes_sense_is_taken(body: dict[str, Any]) -> None:
     assert isinstance(parse(body, Send), Send)
+
+
+@pytest.mark.parametrize("key", ["", "a\tb", "a\u2028b", "x" * 201])
+def test_a_key_on_the_socket_is_what_it_is_in_the_header(key: str) -> None:
+    with pytest.raises(InvalidRequest):
+        parse({"thread_id": "t", "content": "Why?", "idempotency_key": key}, SocketSend)
+    assert parse({"thread_id": "t", "content": "Why?", "idempotency_key": "é k"}, SocketSend)
 
 
 @pytest.mark.parametrize("body", BAD, ids=str)
