@@ -182,6 +182,8 @@ async def _news(running: Engine, run: Run, live: Live, *, after: int, wait: int)
     entries = await running.event_log.read(run_id=run.pk, after=after)
     if entries or wait == 0 or (RunStatus(run.status) in TERMINAL and after >= run.head):
         return entries
+    if after > await sync_to_async(sending.head_of)(run):
+        return []  # whatever comes next, it does not continue what the reader has: the state says how it stands
     following = follow(tailer=running.tailer, run_id=run.pk, after=after, heartbeat=float(wait), live=live)
     async with aclosing(following):
         try:

@@ -40,7 +40,8 @@ async function poll(url, snapshot, fetcher, signal, listener) {
     if (!view || signal.aborted) return;
     listener.opened();
     listener.heard();
-    const events = whole ? null : view.events;
+    // What this reader has is more than there is: it cannot be gone on from.
+    const events = whole || view.head < listener.cursor() ? null : view.events;
     if (events) for (const envelope of events) tell(envelope, signal, listener);
     else tell(asSnapshot(view), signal, listener);
     if (signal.aborted) return;
