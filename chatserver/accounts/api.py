@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from chatserver.accounts.models import SCOPES, ApiToken, User
-from chatserver.accounts.permissions import MayManage, SignedIn, access_token
+from chatserver.accounts.permissions import MayManage, SignedIn, access_token, own_tokens
 from chatserver.accounts.principal import Principal, principal_of
 from chatserver.accounts.services import create_token, revoke_token
 
@@ -77,7 +77,7 @@ class Tokens(APIView):
     permission_classes = [SignedIn, MayManage]
 
     def get(self, request: Request) -> Response:
-        mine = ApiToken.objects.filter(user_id=_principal(request).user_id, revoked_at=None)
+        mine = own_tokens(_principal(request)).filter(revoked_at=None)
         return Response({"results": TokenSerializer(mine, many=True).data, "next": None})
 
     def post(self, request: Request) -> Response:
@@ -87,7 +87,7 @@ class Tokens(APIView):
         try:
             token, text = create_token(
                 user=User.objects.get(pk=principal.user_id),
-                asking=None if principal.token_id is None else ApiToken.objects.get(pk=principal.token_id),
+                asking=None if principal.token_id is None else own_tokens(principal).get(pk=principal.token_id),
                 **body.validated_data,
             )
         except ValidationError as error:

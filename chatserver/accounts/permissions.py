@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -32,9 +33,13 @@ class MayManage(BasePermission):
         return True
 
 
+def own_tokens(principal: Principal) -> QuerySet[ApiToken]:
+    return ApiToken.objects.filter(user_id=principal.user_id)
+
+
 def access_token(principal: Principal, token_id: UUID) -> ApiToken:
     """Raises Http404 for what is not there, and for what is not theirs."""
-    token = ApiToken.objects.filter(pk=token_id, user_id=principal.user_id).first()
+    token = own_tokens(principal).filter(pk=token_id).first()
     if token is None:
         refused("own_token", user=principal.user_id, token=principal.token_id, id=token_id)
         raise Http404
