@@ -1,10 +1,11 @@
 from django.urls import path
 
-from streaming.transports import approving, feed, models, runs
+from streaming.transports import approving, documents, feed, models, runs
 
 urlpatterns = [
     path("api/v1/events", feed.events),
     path("api/v1/models", models.models),
+    path("api/v1/protocol.json", documents.protocol),
     path("api/v1/threads/<thread_id>/runs", runs.start),
     path("api/v1/runs/<run_id>", runs.look),
     path("api/v1/runs/<run_id>/events", runs.events),
