@@ -54,7 +54,7 @@ class ChatServer:
     def log(self) -> str:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
-    def start(self, *, within: float = 30.0) -> Self:
+    def start(self, *, within: float = 90.0) -> Self:
         """Returns when it is ready."""
         self.launch()
         deadline = time.monotonic() + within
