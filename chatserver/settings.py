@@ -127,7 +127,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 ACCOUNT_ADAPTER = "chatserver.accounts.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "chatserver.accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "signup": "chatserver.accounts.forms.SignupForm",
+    "add_email": "chatserver.accounts.forms.AddEmailForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"

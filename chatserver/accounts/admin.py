@@ -9,7 +9,8 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.sites import AdminSite
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -42,22 +43,65 @@ admin.site.login = _entrance  # type: ignore[method-assign]
 admin.site.has_permission = _is_staff  # type: ignore[method-assign]
 
 
+_RANK = ["is_staff", "is_superuser", "groups", "user_permissions"]
+
+
+def _is_top(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))
+
+
+class OfAdministrators(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable when it runs
+    """Who could change this could make oneself an administrator; so only those may who are."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_top(request) and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_top(request) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_top(request) and super().has_delete_permission(request, obj)
+
+
 @admin.register(User)
-class AccountAdmin(UserAdmin):  # type: ignore[type-arg]  # not subscriptable when it runs
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
+    """One of the staff who may change people changes neither ranks nor those of the staff: a new password or address of
+    theirs would be a way to their rights.
+    """
+
     list_display = ["username", "email", "is_active", "is_staff", "is_superuser", "last_login", "date_joined"]
     readonly_fields = ["last_login", "date_joined"]
     ordering = ["username"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        fields = [*super().get_readonly_fields(request, obj)]
+        return fields if _is_top(request) else [*fields, *_RANK]
 
-class AddressAdmin(EmailAddressAdmin):
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return user is None or _is_top(request) or not user.is_staff
+
+
+class AddressAdmin(OfAdministrators, EmailAddressAdmin):
     @admin.action(description="Mark the chosen addresses as verified", permissions=["change"])
     def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
         """allauth offers it to whoever may look; but whoever verifies an address gives an account away."""
         super().make_verified(request, queryset)
 
 
-admin.site.unregister(EmailAddress)
+class RolesAdmin(OfAdministrators, GroupAdmin):
+    pass
+
+
+admin.site.unregister([EmailAddress, Group])
 admin.site.register(EmailAddress, AddressAdmin)
+admin.site.register(Group, RolesAdmin)
 
 
 @admin.register(ApiToken)

@@ -1,6 +1,8 @@
 from typing import Any
 
+from allauth.account.forms import AddEmailForm as AllauthAddEmailForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from django import forms
 from django.conf import settings
@@ -44,6 +46,20 @@ class SignupForm(AllauthSignupForm):
             # Somebody else took the name or the invitation a moment ago; the page knows by now, and says so.
             messages.error(request, gettext("This name or invitation has just been taken. Please try again."))
             return None, redirect(request.get_full_path())
+
+
+class AddEmailForm(AllauthAddEmailForm):
+    def save(self, request: HttpRequest) -> EmailAddress:
+        """An address that another account has, verified or not, is not kept, as at sign-up. (Of two who add a new one
+        at the same moment both may; whoever verifies it gets it.)
+        """
+        with transaction.atomic():
+            free = take_email(self.cleaned_data["email"])
+        if free:  # outside the transaction: this sends mail
+            address: EmailAddress = super().save(request)
+            return address
+        assert isinstance(self.user, User)
+        return EmailAddress(user=self.user, email=self.cleaned_data["email"])
 
 
 class SetupForm(forms.Form):

@@ -51,6 +51,7 @@ CALLS = [
     call("PATCH", _THREAD, owned("thread", "chat"), body={"pinned": True}),
     call("DELETE", _THREAD, owned("thread", "chat"), 204, fresh=True),
     call("GET", f"{_THREAD}/messages", owned("thread", "read", changes=False)),
+    call("DELETE", f"{_THREAD}/messages/<message_id>", owned("thread", "chat"), 204, fresh=True),
     call("POST", f"{_THREAD}/runs", owned("thread", "chat"), 202, body=ASK, fresh=True),
     call("POST", f"{_THREAD}/runs", owned("thread", "chat"), body=ASK, fresh=True, query="?wait=true"),
     call("POST", f"{_THREAD}/runs", owned("thread", "chat"), body=ASK, fresh=True, headers=SSE),

@@ -12,7 +12,7 @@ from django.test import Client
 from chatserver.accounts.models import User
 from chatserver.accounts.services import create_token, create_user
 from chatserver.ids import new_id
-from conversations.models import Run
+from conversations.models import Message, Run
 from streaming.protocol.lifecycle import TERMINAL
 from tests.permissions.roles import Role
 from tests.support.inside import Headers, Inside
@@ -63,6 +63,9 @@ class World:
             user = self.people[self.owner(role)]
             if "thread_id" in text:
                 things["thread_id"] = str(thread_of(user, title=SECRET).pk)
+            if "message_id" in text:
+                said = {"role": "user", "status": "completed", "content": SECRET}
+                things["message_id"] = str(Message.objects.create(thread_id=things["thread_id"], **said).pk)
             if "token_id" in text:
                 things["token_id"] = str(create_token(user=user)[0].pk)
         if text.startswith("api/v1/runs/<run_id>/approvals"):
