@@ -128,6 +128,22 @@ export class Conversation {
     }
   }
 
+  /**
+   * @param {string} runId
+   * @param {Wire.Approval} approval
+   * @param {Wire.Decision} decision
+   * @returns {Promise<boolean>} whether the server has it; if not, the page says why
+   */
+  async decide(runId, approval, decision) {
+    try {
+      await this.api.post(`/runs/${runId}/approvals/${approval.approval_id}`, { decision });
+      return true;
+    } catch (fault) {
+      this.store.update({ problem: failureFrom(fault) });
+      return false;
+    }
+  }
+
   /** Remembered for this thread, and for the next new one. @param {string} model */
   async chooseModel(model) {
     saveSettings({ model });
@@ -216,7 +232,7 @@ export class Conversation {
     const arrived = state.messages.some((message) => message.role === "user") || pending?.regenerate || pending?.goOn;
     this.store.update({
       live: { runId, state, connected, stopping },
-      ...this.merged(state, readSettings().streaming || state.terminal),
+      ...this.merged(state, readSettings().streaming || state.terminal || state.approvals.length > 0),
       ...(arrived && pending && this.isHere(pending.threadId) ? { pending: null } : {}),
     });
   }

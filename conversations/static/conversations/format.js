@@ -50,3 +50,13 @@ export function dateTime(time) {
   if (!time) return "";
   return new Date(time).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 }
+
+// Characters that a reader would not see, or would see in another place than where they stand.
+const UNSEEN = /[\u007f-\u00a0\u00ad\u061c\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff9-\ufffb]/g;
+
+/** A value as JSON in which nothing hides: what somebody is to agree to must be all there.
+ * @param {unknown} value */
+export function exactly(value) {
+  const escaped = (/** @type {string} */ unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, null, 2).replace(UNSEEN, escaped);
+}

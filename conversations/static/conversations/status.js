@@ -27,7 +27,7 @@ function ofRun({ state, connected, stopping }) {
   const { run, hint } = state;
   if (!connected) return state.last > 0 ? trouble("Connection lost. Reconnecting…") : busy("Connecting…");
   if (stopping || run?.status === "cancelling") return busy("Stopping…");
-  if (run?.status === "requires_action") return busy("Waiting for an approval…");
+  if (run?.status === "requires_action") return busy("Waiting for your approval…");
   if (hint?.kind === "status") return { ...busy(PHASES[hint.phase] ?? "Waiting…"), progress: hint.progress };
   if (!run || run.status === "queued") return busy(queued(hint?.kind === "queued" ? hint.position : 0));
   return busy(ofAnswer(state));

@@ -62,6 +62,17 @@ declare namespace Wire {
     duration_ms?: number | null;
   }
 
+  /** What a run asks a person: may this tool run with exactly these arguments? */
+  interface Approval {
+    approval_id: string;
+    step_id: string;
+    tool: string;
+    arguments: Record<string, unknown>;
+    expires_at: string;
+  }
+
+  type Decision = "approve" | "deny";
+
   type Part = { text: [number, number] } | { step_id: string };
 
   interface Message {
@@ -142,6 +153,7 @@ declare namespace Wire {
     head: number;
     messages: Message[];
     steps: Step[];
+    approvals?: Approval[];
     events?: Envelope[] | null;
   }
 

@@ -24,6 +24,7 @@ const BETWEEN_THOUGHTS = "\n\n";
  * @property {Wire.Run | null} run
  * @property {Wire.Message[]} messages in the order of their creation
  * @property {Wire.Step[]} steps in the order of their creation
+ * @property {Wire.Approval[]} approvals those that the run is parked for
  * @property {string | null} answerId the run's one assistant message
  * @property {number} answerLength of the answer's content, in code points
  * @property {string} thinkingBefore what the answer's thinking was before this run's own steps
@@ -42,6 +43,7 @@ export function emptyState() {
     run: null,
     messages: [],
     steps: [],
+    approvals: [],
     answerId: null,
     answerLength: 0,
     thinkingBefore: "",
@@ -75,11 +77,12 @@ export function apply(state, envelope) {
  * @returns {Wire.Envelope} a snapshot, as the server would have sent it
  */
 export function asSnapshot(view) {
-  const { run, messages, steps, head } = view;
+  const { run, messages, steps, head, approvals } = view;
+  const at = { as_of: head, gap: false, reason: "state" };
   return {
     event: "thread.run.snapshot",
     id: head,
-    data: { run_id: run.id, thread_id: run.thread_id, run, messages, steps, as_of: head, gap: false, reason: "state" },
+    data: { run_id: run.id, thread_id: run.thread_id, run, messages, steps, approvals, ...at },
   };
 }
 
@@ -116,7 +119,7 @@ function withHint(state, event, data) {
 
 /** @param {RunState} state @param {string} event @param {any} data @returns {RunState} */
 function folded(state, event, data) {
-  if (TERMINAL_EVENTS.has(event)) return { ...state, run: data.run, terminal: true };
+  if (TERMINAL_EVENTS.has(event)) return { ...state, run: data.run, approvals: [], terminal: true };
   switch (event) {
     case "thread.message.delta":
       return appended(state, data.content ?? "");
@@ -124,7 +127,7 @@ function folded(state, event, data) {
       return stepGrown(state, data);
     case "thread.run.created":
     case "thread.run.in_progress":
-      return { ...state, run: data.run };
+      return { ...state, run: data.run, approvals: [] };
     case "thread.message.created":
       return messageAdded(state, data.message);
     case "thread.message.completed":
@@ -137,7 +140,7 @@ function folded(state, event, data) {
     case "thread.run.step.cancelled":
       return { ...state, steps: put(state.steps, data.step) };
     case "thread.run.requires_action":
-      return withStatus(state, "requires_action");
+      return { ...withStatus(state, "requires_action"), approvals: data.approvals ?? [] };
     case "thread.run.cancelling":
       return withStatus(state, "cancelling");
     case "error":
@@ -155,6 +158,7 @@ function replaced(state, data) {
     run: data.run,
     terminal: TERMINAL_STATUSES.has(data.run.status),
     steps: data.steps,
+    approvals: data.approvals ?? [],
     error: data.run.error ?? null,
     unknown: state.unknown,
   };
@@ -208,6 +212,7 @@ function stepGrown(state, data) {
   if (typeof data.details === "string" && data.details) {
     grown.details = step.step === "reasoning" ? (step.details ?? "") + data.details : data.details;
   }
+  if (data.arguments) grown.arguments = data.arguments;
   if (typeof data.output === "string") grown.output = (step.output ?? "") + data.output;
   return { ...state, steps: put(state.steps, grown) };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { load } from "../support/modules.mjs";
 
-const { contextLength, dayGroup, duration, usageParts } = await load("conversations/format.js");
+const { contextLength, dayGroup, duration, usageParts, exactly } = await load("conversations/format.js");
 
 it("a duration is as exact as it is short", () => {
   const said = [0, 420, 1_250, 9_940, 12_400, 61_000, 3_600_000].map(duration);
@@ -36,4 +36,10 @@ it("a thread stands under the day of its last change", () => {
 it("a window is counted in thousands", () => {
   assert.equal(contextLength(40_960), "40k context");
   assert.equal(contextLength(512), "512 context");
+});
+
+it("what is to be agreed to hides nothing", () => {
+  assert.equal(exactly({ a: "b c" }), '{\n  "a": "b c"\n}');
+  assert.equal(exactly("\u202etxt.exe\u200b\n\u00a0"), '"\\u202etxt.exe\\u200b\\n\\u00a0"');
+  assert.equal(JSON.parse(exactly("\u2028é🎉\ufeff")), "\u2028é🎉\ufeff");
 });

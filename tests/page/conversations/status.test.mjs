@@ -23,7 +23,7 @@ describe("the status line says", () => {
     ["Writing…", live({ answerId: "a", messages: [{ id: "a", parts: [{ text: [0, 1] }] }] })],
     ["Stopping…", live({}, { stopping: true })],
     ["Stopping…", live({ run: run("cancelling") })],
-    ["Waiting for an approval…", live({ run: run("requires_action") })],
+    ["Waiting for your approval…", live({ run: run("requires_action") })],
     ["Connection lost. Reconnecting…", live({}, { connected: false })],
     ["Connecting…", live({ last: 0 }, { connected: false })],
   ];

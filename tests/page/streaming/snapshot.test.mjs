@@ -148,6 +148,38 @@ describe("a step in progress", () => {
   });
 });
 
+describe("a run that asks a person", () => {
+  const step = { id: "s", index: 0, step: "tool_calls", status: "in_progress", name: "journal", arguments: { line: "a" } };
+  const approval = { approval_id: "p", step_id: "s", tool: "journal", arguments: { line: "a" }, expires_at: "" };
+  const asked = [
+    created, begun,
+    { event: "thread.run.step.created", id: 3, data: data({ step }) },
+    { event: "thread.run.requires_action", id: 4, data: data({ approvals: [approval] }) },
+  ];
+  const going = { event: "thread.run.in_progress", id: 5, data: data({ attempt: 1, run: run() }) };
+
+  it("shows what it asks until it goes on or ends", () => {
+    const state = fold(asked);
+    assert.deepEqual([state.run.status, state.approvals], ["requires_action", [approval]]);
+    assert.deepEqual(fold([going], state).approvals, []);
+    const cancelled = { event: "thread.run.cancelled", id: 5, data: data({ run: run("cancelled") }) };
+    assert.deepEqual(fold([cancelled], state).approvals, []);
+  });
+
+  it("asks those who come late, by snapshot and by its plain resource", () => {
+    const view = { run: run("requires_action"), head: 4, messages: [answer()], steps: [step] };
+    assert.deepEqual(fold([asSnapshot({ ...view, approvals: [approval] })]).approvals, [approval]);
+    assert.deepEqual(fold([asSnapshot(view)]).approvals, []);
+  });
+
+  it("shows the arguments that were approved, once they are others", () => {
+    const begins = { run_id: "r", step_id: "s", step: "tool_calls", details: "Using…", arguments: { line: "b" } };
+    const state = fold([...asked, going, { event: "thread.run.step.in_progress", id: 6, data: begins }]);
+    assert.deepEqual(state.steps[0].arguments, { line: "b" });
+    assert.deepEqual(step.arguments, { line: "a" });
+  });
+});
+
 it("apply leaves the state before it as it was", () => {
   const before = fold([created, begun, delta(3, "a")]);
   const copy = structuredClone(before);

@@ -17,6 +17,7 @@ export class AssistantMessage extends PageElement {
     steps: { attribute: false },
     last: { attribute: false },
     busy: { attribute: false },
+    approvals: { attribute: false },
     conversation: { attribute: false },
   };
 
@@ -30,6 +31,8 @@ export class AssistantMessage extends PageElement {
     this.steps = {};
     this.last = false;
     this.busy = false;
+    /** @type {Wire.Approval[]} */
+    this.approvals = [];
     /** @type {import("../conversation.js").Conversation | null} */
     this.conversation = null;
   }
@@ -44,7 +47,7 @@ export class AssistantMessage extends PageElement {
       <h2 class="visually-hidden">Answer</h2>
       ${segments.map((segment, index) =>
         segment.kind === "steps"
-          ? html`<div class="steps">${segment.steps.map(step)}</div>`
+          ? html`<div class="steps">${segment.steps.map((one) => this.step(one))}</div>`
           : html`<markdown-text
               class="prose"
               .open=${growing && index === segments.length - 1}
@@ -69,6 +72,17 @@ export class AssistantMessage extends PageElement {
     >
       Continue
     </button>`;
+  }
+
+  /** @param {Wire.Step} one */
+  step(one) {
+    if (one.step === "reasoning") return html`<thinking-step .step=${one}></thinking-step>`;
+    return html`<tool-card
+      .step=${one}
+      .approval=${this.approvals.find((approval) => approval.step_id === one.id)}
+      .runId=${this.message?.run_id ?? ""}
+      .conversation=${this.conversation}
+    ></tool-card>`;
   }
 
   /** @param {Wire.Run} run */
@@ -126,13 +140,6 @@ export class AssistantMessage extends PageElement {
     if (!this.message || !(button instanceof HTMLElement)) return;
     copyFrom(this.message.content, button, button.querySelector("span") ?? button);
   }
-}
-
-/** @param {Wire.Step} one */
-function step(one) {
-  return one.step === "reasoning"
-    ? html`<thinking-step .step=${one}></thinking-step>`
-    : html`<tool-card .step=${one}></tool-card>`;
 }
 
 customElements.define("assistant-message", AssistantMessage);

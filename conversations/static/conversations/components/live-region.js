@@ -1,7 +1,7 @@
 import { html } from "../../vendor/lit.js";
 import { PageElement } from "./element.js";
 
-/** Tells a screen reader when an answer begins and how it ended: sentences, never tokens. */
+/** Tells a screen reader when an answer begins, what it asks and how it ended: sentences, never tokens. */
 export class LiveRegion extends PageElement {
   static properties = { state: { attribute: false }, sentence: { state: true } };
 
@@ -11,6 +11,7 @@ export class LiveRegion extends PageElement {
     this.state = null;
     this.sentence = "";
     this.wasLive = "";
+    this.wasAsked = false;
   }
 
   willUpdate() {
@@ -20,6 +21,9 @@ export class LiveRegion extends PageElement {
     if (live && !this.wasLive) this.sentence = "Answer is being written.";
     if (!live && this.wasLive) this.sentence = ending(state.runs[this.wasLive]);
     this.wasLive = live;
+    const asked = (state.live?.state.approvals.length ?? 0) > 0;
+    if (asked && !this.wasAsked) this.sentence = "A tool waits for your approval.";
+    this.wasAsked = asked;
   }
 
   render() {

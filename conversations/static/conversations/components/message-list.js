@@ -6,6 +6,9 @@ import { FollowsTheEnd } from "./scrolling.js";
 import "./assistant-message.js";
 import "./status-line.js";
 
+/** @type {Wire.Approval[]} one for all, so that nothing is drawn again for it */
+const NOTHING_ASKED = [];
+
 /** The conversation, from the oldest message that is loaded to what is going on now. */
 export class MessageList extends PageElement {
   static properties = {
@@ -75,6 +78,7 @@ export class MessageList extends PageElement {
   /** @param {Page.State} state @param {Wire.Message} message @param {number} index */
   message(state, message, index) {
     if (message.role === "user") return question(message.content, false);
+    const live = state.live?.runId === message.run_id ? state.live : null;
     return html`<assistant-message
       class="message assistant-message"
       .message=${message}
@@ -82,6 +86,7 @@ export class MessageList extends PageElement {
       .steps=${state.steps}
       .last=${index === state.messages.length - 1}
       .busy=${this.conversation?.busy ?? false}
+      .approvals=${live?.state.approvals ?? NOTHING_ASKED}
       .conversation=${this.conversation}
     ></assistant-message>`;
   }

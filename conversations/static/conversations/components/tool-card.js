@@ -2,6 +2,7 @@ import { html, nothing } from "../../vendor/lit.js";
 import { duration } from "../format.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
+import "./approval-question.js";
 
 const SHORT = 240;
 /** @type {Record<Wire.Step["status"], string>} */
@@ -9,28 +10,50 @@ const OUTCOMES = { in_progress: "running", completed: "done", failed: "failed", 
 
 /** One tool at work: its name, what it was given, what it says, how long it took and how that ended. */
 export class ToolCard extends PageElement {
-  static properties = { step: { attribute: false }, chosen: { state: true } };
+  static properties = {
+    step: { attribute: false },
+    approval: { attribute: false },
+    runId: { attribute: false },
+    conversation: { attribute: false },
+    chosen: { state: true },
+  };
 
   constructor() {
     super();
     /** @type {Wire.Step | null} */
     this.step = null;
+    /** @type {Wire.Approval | undefined} what it waits for */
+    this.approval = undefined;
+    this.runId = "";
+    /** @type {import("../conversation.js").Conversation | null} */
+    this.conversation = null;
     /** @type {boolean | null} */
     this.chosen = null;
   }
 
   render() {
-    const { step } = this;
+    const { step, approval } = this;
     if (!step) return nothing;
     const open = this.chosen ?? (step.status === "in_progress" || (step.output ?? "").length <= SHORT);
     return html`<section class="step tool-card ${step.status}">
       <button class="step-head" type="button" aria-expanded=${open ? "true" : "false"} @click=${() => this.toggle(open)}>
         ${icons.chevron}
         <span class="tool-name">${step.name ?? "tool"}</span>
-        <span class="tool-outcome">${outcome(step)}</span>
+        <span class="tool-outcome">${approval ? "waits for you" : outcome(step)}</span>
       </button>
-      ${open ? body(step) : nothing}
+      ${approval ? this.question(approval) : open ? body(step) : nothing}
     </section>`;
+  }
+
+  /** Always open: whoever agrees must have seen to what. @param {Wire.Approval} approval */
+  question(approval) {
+    return html`<div class="step-body">
+      <approval-question
+        .approval=${approval}
+        .runId=${this.runId}
+        .conversation=${this.conversation}
+      ></approval-question>
+    </div>`;
   }
 
   /** @param {boolean} open */
