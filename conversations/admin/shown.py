@@ -8,8 +8,8 @@ from uuid import UUID
 
 from conversations import selectors
 from conversations.admin.moments import seconds
-from conversations.admin.timeline import Line, from_events, from_rows
-from conversations.models import Message, Run, RunEvent, Step
+from conversations.admin.timeline import Line, from_events, from_rows, with_decisions
+from conversations.models import Approval, Message, Run, RunEvent, Step
 from streaming.protocol.codec import dumps
 from streaming.protocol.lifecycle import ACTIVE
 
@@ -50,12 +50,13 @@ class ShownMessage:
 
 
 def conversation(page: selectors.MessagePage) -> list[ShownMessage]:
-    """A page of messages with their steps, timelines and other versions. Three queries."""
+    """A page of messages with their steps, timelines and other versions. Four queries."""
     steps: dict[UUID, list[ShownStep]] = defaultdict(list)
     for step in page.steps:
         steps[step.run_id].append(_step(step))
     events = _events(page.runs)
-    runs = {run.pk: _run(run, events.get(run.pk, []), steps[run.pk]) for run in page.runs}
+    approvals = _approvals(page.runs)
+    runs = {run.pk: _run(run, events.get(run.pk, []), steps[run.pk], approvals[run.pk]) for run in page.runs}
     versions = selectors.siblings(page.messages)
     return [
         ShownMessage(
@@ -105,13 +106,20 @@ def _events(runs: Sequence[Run]) -> dict[UUID, list[RunEvent]]:
     return logs
 
 
-def _run(run: Run, events: Sequence[RunEvent], steps: Sequence[ShownStep]) -> ShownRun:
+def _approvals(runs: Sequence[Run]) -> dict[UUID, list[Approval]]:
+    asked: dict[UUID, list[Approval]] = defaultdict(list)
+    for approval in Approval.objects.filter(run__in=runs).select_related("decided_by").order_by("decided_at", "id"):
+        asked[approval.run_id].append(approval)
+    return asked
+
+
+def _run(run: Run, events: Sequence[RunEvent], steps: Sequence[ShownStep], approvals: Sequence[Approval]) -> ShownRun:
     whole = bool(events) and events[0].seq == 1 and (run.status in ACTIVE or events[-1].seq == run.head)
     if whole:
         lines = from_events((event.seq, event.text, event.written_at) for event in events)
     else:
         lines = from_rows(run, [step.row for step in steps])
-    return ShownRun(row=run, lines=lines, from_log=whole, facts=_facts(run))
+    return ShownRun(row=run, lines=with_decisions(lines, approvals), from_log=whole, facts=_facts(run))
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from conversations.models import Run, Step
+from conversations.models import Approval, Run, Step
 from streaming.protocol.events import MessageDelta, StepInProgress
 
 _STREAMING = frozenset({MessageDelta.name, StepInProgress.name})
@@ -77,6 +77,25 @@ def from_rows(run: Run, steps: Sequence[Step]) -> list[Line]:
     return sorted(known, key=lambda line: (line.at is None, line.at or run.created_at))
 
 
+def with_decisions(lines: Sequence[Line], approvals: Iterable[Approval]) -> list[Line]:
+    """The lines, and between them who decided what about which tool, and when. Neither arguments nor what was noted."""
+    # Put between, not sorted in: the numbers say in which order the events came, whatever the clocks said.
+    merged = list(lines)
+    for approval in approvals:
+        at = approval.decided_at
+        if at is not None:
+            after = (index for index, line in enumerate(merged) if line.at is not None and line.at > at)
+            merged.insert(next(after, len(merged)), _decision(approval))
+    return merged
+
+
+def _decision(approval: Approval) -> Line:
+    word = "approved" if approval.decision == Approval.Decision.APPROVE else "denied"
+    by = approval.decided_by.get_username() if approval.decided_by else "somebody who is gone"
+    changed = ", with other arguments" if approval.changed is not None else ""
+    return Line(name=word, at=approval.decided_at, note=f"{approval.tool} by {by}{changed}")
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -108,6 +127,8 @@ def _note(data: Any) -> str:
         return f"{data['code']}: {message}"
     if "attempt" in data:
         return f"attempt {data['attempt']}"
+    if isinstance(approvals := data.get("approvals"), list):
+        return ", ".join(str(asked.get("tool", "")) for asked in approvals if isinstance(asked, dict))
     if isinstance(message, dict):
         return " ".join(filter(None, (str(message.get("role", "")), str(data.get("reason", "")))))
     return str(data.get("reason") or data.get("finish_reason") or "")

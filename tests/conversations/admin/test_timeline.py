@@ -3,9 +3,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from chatserver.accounts.models import User
 from conversations.admin.moments import seconds
-from conversations.admin.timeline import from_events, from_rows
-from conversations.models import Run, Step
+from conversations.admin.timeline import from_events, from_rows, with_decisions
+from conversations.models import Approval, Run, Step
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,6 +32,34 @@ def test_another_event_between_two_pieces_parts_them() -> None:
     lines = from_events(events((DELTA, {"content": "a"}), stop, (DELTA, {"content": "b"})))
     assert [(line.name, line.numbers) for line in lines] == [(DELTA, "1"), ("thread.run.cancelling", "2"), (DELTA, "3")]
     assert lines[0].summary == "1 piece, 1 character of the answer"
+
+
+def test_decisions_stand_between_the_events_with_who_and_about_what() -> None:
+    lines = from_events(
+        events(
+            ("thread.run.requires_action", {"approvals": [{"tool": "mail", "arguments": {}}]}),
+            *[(DELTA, {"content": "a"}), ("thread.run.completed", {})],
+        )
+    )
+    decided = [
+        Approval(
+            tool="mail",
+            decision="approve",
+            changed={"x": 1},
+            decided_by=User(username="ada"),
+            decided_at=START + timedelta(seconds=1.5),
+        ),
+        Approval(tool="mail", decision="deny", note="secret", decided_at=START + timedelta(seconds=9)),
+        Approval(tool="mail"),
+    ]
+    shown = [(line.name, line.summary) for line in with_decisions(lines, decided)]
+    assert shown == [
+        ("thread.run.requires_action", "mail"),
+        ("approved", "mail by ada, with other arguments"),
+        (DELTA, "1 piece, 1 character of the answer"),
+        ("thread.run.completed", ""),
+        ("denied", "mail by somebody who is gone"),
+    ]
 
 
 def test_two_steps_are_two_lines() -> None:

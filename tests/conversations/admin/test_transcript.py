@@ -9,7 +9,7 @@ from chatserver.ids import new_id
 from conversations.models import AccessRecord, Message, Run, RunEvent, Step, Thread
 from conversations.services.run_log import prune_logs
 from streaming.protocol.lifecycle import RunStatus
-from tests.support.stored import answer, ask, claim, thread_of
+from tests.support.stored import answer, ask, claim, decide, park, thread_of
 
 pytestmark = pytest.mark.django_db
 REASON = {"reason": "A complaint about ticket 12"}
@@ -217,6 +217,15 @@ def test_the_timeline_is_of_the_events_with_streams_summed_up(reader: Client, ad
     assert "2 pieces, 13 characters of the answer" in page
     assert "2 pieces, 16 characters of thinking" in page
     assert "thread.run.completed" in page
+
+
+def test_the_timeline_says_who_approved_what(reader: Client, user: Any) -> None:
+    run = ask(user).run
+    (asked,) = park(run, "hello")
+    decide(asked, "approve", note="quietly")
+    page = opened(reader, page_of(run.thread_id))
+    assert f"write_journal by {user.username}" in page
+    assert "quietly" not in page
 
 
 def test_the_timeline_is_of_the_rows_where_the_log_is_pruned(reader: Client, address: str, said: Run) -> None:
