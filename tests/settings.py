@@ -4,7 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("DATA_DIR", str(Path(tempfile.gettempdir()) / f"chatserver-tests-{os.getuid()}"))
+# One a test worker: a data directory is one process's.
+os.environ["DATA_DIR"] = str(
+    Path(os.environ.get("DATA_DIR") or Path(tempfile.gettempdir()) / f"chatserver-tests-{os.getuid()}")
+    / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+)
 # Port 9 is nobody's: whether an Ollama happens to run on this machine must not change what a test sees.
 os.environ["OLLAMA_BASE_URL"] = "http://127.0.0.1:9"
 

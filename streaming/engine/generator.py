@@ -56,7 +56,13 @@ async def generate(
     if decided is None:
         yield machine.begin(at=clock(), attempt=attempt, asks=tools.needs_approval)
     else:
-        yield machine.go_on(at=clock(), rulings=decided.rulings, so_far=decided.so_far, asks=tools.needs_approval)
+        yield machine.go_on(
+            at=clock(),
+            rulings=decided.rulings,
+            so_far=decided.so_far,
+            earlier=decided.earlier,
+            asks=tools.needs_approval,
+        )
     specs = tuple(
         ToolSpec(name=tool.name, description=tool.description, parameters=tool.parameters) for tool in tools.describe()
     )

@@ -210,11 +210,13 @@ class RunMachine:
         at: float,
         rulings: Mapping[str, Ruling],
         so_far: SoFar | None = None,
+        earlier: Sequence[Step] = (),
         asks: Asks = nobody_is_asked,
     ) -> list[Event]:
         """Take a parked run up again, in the same attempt: what was approved is pending, all else that waited fails.
 
-        ``rulings`` are by step. What the model was told before is put together anew from what was told of it.
+        ``rulings`` are by step. What the model was told before is put together anew from what was told of it, and from
+        the ``earlier`` steps of an answer that other runs have begun.
         """
         status = RunStatus(self.run.status)
         self._require(not self._begun and status is RunStatus.REQUIRES_ACTION, f"a {status} run cannot go on")
@@ -224,7 +226,7 @@ class RunMachine:
         self._tell_in_progress(self.run.attempt, at=at)
         for step in self.state.open_steps:
             self._rule(step, rulings.get(step.id), at=at)
-        *before, turn = retell(self.answer, self.state.steps)
+        *before, turn = retell(self.answer, [*earlier, *self.state.steps])
         self._messages = (*self._messages, *as_messages(before))
         self._turn = Turn.retold(text=turn.text, thinking=turn.thinking)
         self._calls = [(call, call.id) for call in prompt_calls(turn)]

@@ -61,7 +61,11 @@ def load_decisions(run_id: UUID) -> Decided:
     run = Run.objects.get(pk=run_id)
     asked = Approval.objects.filter(run=run).order_by("created_at", "id")
     so_far = None if run.so_far is None else msgspec.convert(run.so_far, SoFar)
-    return Decided(rulings={str(approval.step_id): _ruling(approval) for approval in asked}, so_far=so_far)
+    return Decided(
+        rulings={str(approval.step_id): _ruling(approval) for approval in asked},
+        so_far=so_far,
+        earlier=tuple(wire.step_object(step) for step in selectors.steps_before(run=run)),
+    )
 
 
 def load_prompt(run_id: UUID) -> Prompt:

@@ -20,6 +20,9 @@ class Told:
         self.open_steps: set[str] = set()
         self.ended_steps: dict[str, Any] = {}
         self.final: Any = None
+        self.begun: set[str] = set()
+        self.given: dict[str, Any] = {}  # the arguments of tool steps, as they were created
+        self.approvals: set[str] = set()
         self.status = RunStatus.QUEUED
         for event in history:
             self._read(event)
@@ -45,8 +48,11 @@ class Told:
                 self.open_steps.add(event.step.id)
                 self.details[event.step.id] = self.outputs[event.step.id] = ""
                 self.parts.append({"step_id": event.step.id})
+                self.given[event.step.id] = event.step.arguments
             case e.StepInProgress():
                 assert event.step_id in self.open_steps, "a step goes on that is not open"
+                assert self.status is not RunStatus.REQUIRES_ACTION, "something goes on while the run waits"
+                self.begun.add(event.step_id)
                 if isinstance(event.details, str):
                     self.details[event.step_id] += event.details
                 if isinstance(event.output, str):
@@ -59,6 +65,9 @@ class Told:
                 assert not self.open_steps, "the message ends before its steps"
                 assert event.message.status == event.name.rpartition(".")[2]
                 self.final = event.message
+            case e.RunRequiresAction():
+                self._become(RunStatus.REQUIRES_ACTION)
+                self._ask(event)
             case e.RunInProgress():
                 self._become(RunStatus.IN_PROGRESS)
                 assert event.run.status == "in_progress"
@@ -74,10 +83,20 @@ class Told:
         self.text, self.thinking_before = message.content, message.thinking
         self.parts = [dict(part) for part in message.parts]
 
+    def _ask(self, event: e.RunRequiresAction) -> None:
+        asked = {approval.step_id for approval in event.approvals}
+        assert asked == self.open_steps, "it waits for a person, and for something else"
+        assert not asked & self.begun, "it asks about what has begun"
+        for approval in event.approvals:
+            assert approval.arguments == (self.given[approval.step_id] or {}), "it asks about other arguments"
+            assert approval.approval_id not in self.approvals, "it asks twice"
+            self.approvals.add(approval.approval_id)
+
     def _end_step(self, step: Any, status: str) -> None:
         assert step.id in self.open_steps, "a step ends that is not open"
         assert step.status == status
         assert step.finished_at is not None
+        assert step.status != "completed" or step.id in self.begun, "a step is completed that never began"
         assert step.duration_ms >= 0
         self.open_steps.discard(step.id)
         self.ended_steps[step.id] = step

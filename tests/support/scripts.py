@@ -5,12 +5,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streaming.engine.machine import Ask, End, PendingCall, RunMachine, RunTools
+from streaming.engine.machine import Ask, End, Park, PendingCall, RunMachine, RunTools
+from streaming.engine.parking import Approved, Ruling, denied
+from streaming.engine.retold import as_messages, retell
 from streaming.protocol.errors import ErrorObject
 from streaming.protocol.events import Event
 from streaming.protocol.objects import Usage
-from streaming.providers.base import Chunk, Finish, Text, Thinking, ToolCall
-from tests.support.runs import CREATED
+from streaming.providers.base import Chunk, Finish, PromptMessage, Text, Thinking, ToolCall
+from tests.support.runs import CREATED, PROMPT, new_machine, opening_events
 
 _TEXT = st.text(st.sampled_from("abc \n\x00\ud800é漢😀\u2028"), max_size=6)
 _COUNT = st.none() | st.integers(0, 500)
@@ -47,14 +49,27 @@ class ToolAnswer:
 
 @dataclass(frozen=True)
 class Script:
+    """``guarded`` are the tools that a person is asked about; ``rulings`` are given in turn, None approves as asked."""
+
     turns: list[Turn]
     tools: list[ToolAnswer]
+    guarded: frozenset[str] = frozenset()
+    rulings: list[Ruling | None] = field(default_factory=lambda: [None])
+
+    def asks(self, tool: str, arguments: dict[str, Any]) -> bool:
+        return tool in self.guarded
 
 
 SCRIPTS = st.builds(
     Script,
     turns=st.lists(st.builds(Turn, st.lists(_BATCHES, max_size=4), _FINISHES), min_size=1, max_size=4),
     tools=st.lists(st.builds(ToolAnswer, st.lists(_TEXT, max_size=2), _TEXT, st.booleans()), min_size=1, max_size=3),
+    guarded=st.sampled_from([frozenset(), frozenset({"calculator"}), frozenset({"calculator", "clock", ""})]),
+    rulings=st.lists(
+        st.none() | st.builds(Approved, st.dictionaries(st.just("x"), st.integers(0, 3))) | st.builds(denied, _TEXT),
+        min_size=1,
+        max_size=3,
+    ),
 )
 
 
@@ -62,21 +77,30 @@ SCRIPTS = st.builds(
 class Played:
     """What was fed, added up independently of the machine, and what the machine made of it."""
 
+    machine: RunMachine  # another one after a park
+    found: list[Event]
     events: list[Event] = field(default_factory=list)
     text: str = ""
     thinking: str = ""
     at: float = CREATED
     finished: bool = False  # the machine says that it is at its end
+    ran: list[PendingCall] = field(default_factory=list)
+    parks: int = 0
+    # Each time the model is asked: with what, and what the fold of the log makes of it.
+    asked: list[tuple[tuple[PromptMessage, ...], tuple[PromptMessage, ...]]] = field(default_factory=list)
 
     def tick(self) -> float:
         self.at += 0.25
         return self.at
 
 
-def play(machine: RunMachine, script: Script, *, inputs: int = 10_000) -> Played:
-    """Feed at most ``inputs`` inputs; the last turn says nothing but that it stops, so that every script has an end."""
-    played = Played()
-    for act in _acts(machine, script, played):
+def play(machine: RunMachine, script: Script, *, inputs: int = 10_000, found: list[Event] | None = None) -> Played:
+    """Feed at most ``inputs`` inputs; the last turn says nothing but that it stops, so that every script has an end.
+
+    ``found`` is the log on which ``machine`` stands. What is parked is gone on with by a new machine, on the log alone.
+    """
+    played = Played(machine, opening_events() if found is None else found)
+    for act in _acts(script, played):
         if inputs == 0:
             break
         inputs -= 1
@@ -86,24 +110,49 @@ def play(machine: RunMachine, script: Script, *, inputs: int = 10_000) -> Played
     return played
 
 
-def _acts(machine: RunMachine, script: Script, played: Played) -> Any:
-    yield lambda: machine.begin(at=played.tick(), attempt=machine.run.attempt + 1)
+def _acts(script: Script, played: Played) -> Any:
+    attempt = played.machine.run.attempt + 1
+    yield lambda: played.machine.begin(at=played.tick(), attempt=attempt, asks=script.asks)
     turns = iter(script.turns)
     answers = 0
     while True:
+        machine = played.machine
         match machine.next:
             case End():
                 return
-            case Ask():
+            case Park():
+                rulings = _rulings(script, played)
+                yield lambda: _park(played)
+                yield lambda rulings=rulings: played.machine.go_on(at=played.tick(), rulings=rulings, asks=script.asks)
+            case Ask(messages):
+                retold = (*PROMPT, *as_messages(retell(machine.answer, machine.state.steps)))
+                played.asked.append((messages, retold))
                 turn = next(turns, Turn([], Finish(reason="stop", usage=Usage())))
                 for batch in turn.batches:
-                    yield lambda batch=batch: _feed(machine, played, batch)
-                yield lambda turn=turn: machine.feed([turn.finish, Text("never said")], at=played.tick())
-                yield lambda: machine.turn_ended(at=played.tick())
+                    yield lambda batch=batch: _feed(played.machine, played, batch)
+                yield lambda turn=turn: played.machine.feed([turn.finish, Text("never said")], at=played.tick())
+                yield lambda: played.machine.turn_ended(at=played.tick())
             case RunTools(calls):
                 answer = script.tools[answers % len(script.tools)]
                 answers += 1
+                played.ran.append(calls[-1])
                 yield from _tool(machine, played, calls[-1], answer)
+
+
+def _rulings(script: Script, played: Played) -> dict[str, Ruling]:
+    assert isinstance(played.machine.next, Park)
+    rulings: dict[str, Ruling] = {}
+    for number, call in enumerate(played.machine.next.calls):
+        chosen = script.rulings[(played.parks + number) % len(script.rulings)]
+        rulings[call.step_id] = Approved(call.arguments) if chosen is None else chosen
+    return rulings
+
+
+def _park(played: Played) -> list[Event]:
+    events = played.machine.park(at=played.tick()).events
+    played.parks += 1
+    played.machine = new_machine([*played.found, *played.events, *events])
+    return events
 
 
 def _feed(machine: RunMachine, played: Played, batch: list[Chunk]) -> list[Event]:

@@ -304,7 +304,7 @@ def test_its_cost_does_not_grow_with_the_messages(
         answer(ask(user, thread=thread).run, thinking="Hm.", tool=TOOL)
     opened(reader, page_of(thread.pk))
     # session, user, two of permissions, thread, record; path, messages, steps, runs; events, versions
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         reader.get(page_of(thread.pk))
 
 

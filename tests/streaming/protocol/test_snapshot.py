@@ -4,11 +4,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from streaming.protocol import events as e
 from streaming.protocol.codec import Entry, encode
-from streaming.protocol.objects import Message, Step
+from streaming.protocol.objects import Approval, Message, Step
 from streaming.protocol.snapshot import RunState, fold
 from tests.support.runs import folded, opening_events
 
@@ -76,6 +77,26 @@ def test_thinking_is_the_reasoning_of_all_steps_parted_by_a_blank_line() -> None
         piece(again, details="second"),
     )
     assert state.answer.thinking == "first\n\nsecond"
+
+
+APPROVAL = Approval(approval_id="p", step_id="s2", tool="calculator", arguments={"x": 1}, expires_at="later")
+
+
+def test_what_is_asked_is_known_until_the_run_goes_on_or_ends() -> None:
+    state = state_after(e.StepCreated(**IDS, step=TOOL), e.RunRequiresAction(**IDS, approvals=[APPROVAL]))
+    assert (state.run.status, state.approvals) == ("requires_action", [APPROVAL])
+    resumed = RunState()
+    resumed.apply(5, state.as_snapshot(False, "asked"))
+    assert resumed.approvals == [APPROVAL]
+    for follows in (e.RunInProgress(**IDS, attempt=1, run=state.run), e.RunExpired(**IDS, run=state.run)):
+        later = state_after(e.StepCreated(**IDS, step=TOOL), e.RunRequiresAction(**IDS, approvals=[APPROVAL]), follows)
+        assert later.approvals == []
+        assert later.as_snapshot(False, "asked").approvals is UNSET
+
+
+def test_a_tool_s_arguments_are_those_with_which_it_began() -> None:
+    state = state_after(e.StepCreated(**IDS, step=TOOL), piece(TOOL, details="Using it…", arguments={"x": 2}))
+    assert state.step("s2").arguments == {"x": 2}
 
 
 def test_the_end_event_s_objects_replace_what_was_added_up() -> None:

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from streaming.tools.base import ArgumentsInvalid, Progress, Tool, ToolError, ToolFailed, ToolTimeout, ToolUnknown, tool
+from streaming.tools.base import (
+    ArgumentsInvalid,
+    NotAllowed,
+    Progress,
+    Tool,
+    ToolError,
+    ToolFailed,
+    ToolTimeout,
+    ToolUnknown,
+    tool,
+)
 from streaming.tools.registry import BUILT_IN, ToolRegistry
 
 
@@ -45,6 +55,28 @@ def test_a_registry_may_be_restricted() -> None:
     assert [tool.name for tool in whole.restricted(["clock", "gone"]).describe()] == ["clock"]
     assert whole.restricted([]).describe() == ()
     assert whole.restricted(None).describe() == whole.describe()
+
+
+@tool(title="Risky", approval=True)
+def risky(x: int) -> str:
+    """Do it."""
+    return f"did {x}"
+
+
+async def test_a_tool_that_needs_approval_does_not_run_without_one() -> None:
+    known = registry(risky, *BUILT_IN)
+    with pytest.raises(NotAllowed):
+        await known.run("risky", {"x": 1}, emit=Listener(), deadline=5)
+    done = await known.run("risky", {"x": 1}, emit=Listener(), deadline=5, approved=True)
+    assert done.output == "did 1"
+
+
+def test_a_person_is_asked_about_calls_that_could_run_and_need_it() -> None:
+    known = registry(risky, *BUILT_IN)
+    assert known.needs_approval("risky", {"x": 1})
+    assert not known.needs_approval("risky", {"x": "one"})
+    assert not known.needs_approval("calculator", {"expression": "1"})
+    assert not known.needs_approval("gone", {})
 
 
 def test_two_tools_cannot_have_one_name() -> None:
