@@ -3,6 +3,7 @@
 # make check  format, lint, types, imports, tests
 # make chaos  kill the server at random moments and prove that nothing is lost
 # make proofs hundreds of random histories and a thousand random runs, where CI is content with some
+# make sabotage  spoil a line at a time in a copy of the tree, and see that the tests see it
 SHELL := /bin/sh
 PORT ?= 8000
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check chaos proofs format clean
+.PHONY: run setup vendor test check chaos proofs sabotage format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -52,6 +53,9 @@ chaos: setup
 
 proofs: setup
 	@READER_EXAMPLES=300 AGREEMENT_RUNS=1000 $(BIN)/python -m pytest -q tests/contracts/test_any_reader.py tests/contracts/test_agreement.py
+
+sabotage: setup
+	@$(BIN)/python -m tests.sabotage
 
 format: setup
 	@$(BIN)/ruff format $(CODE)

@@ -80,6 +80,7 @@ async def one_run(whole: Whole, draw: random.Random) -> None:
     rows = RunEvent.objects.filter(run_id=run_id).order_by("seq")
     logged = [text async for text in rows.values_list("text", flat=True)]
     assert over_sse == over_socket == logged
+    assert await whole.call("GET", f"/api/v1/runs/{run_id}/events?after={len(logged)}") == (204, None)
     entries = [Entry(number, text) for number, text in enumerate(logged, start=1)]
     history = [decode(text)[1] for text in logged]
     assert_valid([event for event in history if event is not None])

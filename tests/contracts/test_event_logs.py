@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import OperationalError
 
 from chatserver.accounts.models import User
 from chatserver.accounts.principal import Principal
 from conversations.ports import ports
 from conversations.services.run_lease import Claim, claim_orphan, claim_run
 from conversations.services.run_open import Choice, open_run
+from streaming.eventlog import writer
 from streaming.eventlog.base import EventLog, Fenced, LogLost
+from streaming.eventlog.commit import commit
 from streaming.eventlog.database import DatabaseLog
 from streaming.eventlog.memory import MemoryLog
 from streaming.offload import Offload
@@ -193,3 +197,22 @@ async def test_a_run_it_never_heard_of_has_no_events(bench: Bench):
         assert await bench.texts(UUID(int=1)) == []
     except LogLost:
         assert isinstance(bench.log, MemoryLog)
+
+
+async def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_doubled(
+    bench: Bench, user: User, monkeypatch: pytest.MonkeyPatch
+):
+    claim = await bench.run(user)
+    answers = iter([OperationalError("the connection broke")])
+
+    def committed(*args: Any, **kwargs: Any) -> Any:
+        done = commit(*args, **kwargs)
+        if fault := next(answers, None):
+            raise fault
+        return done
+
+    monkeypatch.setattr(writer, "commit", committed)
+    await bench.log.append(run_id=claim.run_id, number=claim.number, entries=deltas(4, 6))
+    await bench.log.append(run_id=claim.run_id, number=claim.number, entries=deltas(7, 7))
+    assert await bench.texts(claim.run_id) == [1, 2, 3, 4, 5, 6, 7]
+    assert [number for _, number in bench.published] == [1, 2, 3, 4, 5, 6, 7]

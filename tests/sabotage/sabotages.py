@@ -1,0 +1,193 @@
+"""One-line faults of the kind that a tired hand makes, each with the tests that must see it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGS = "tests/contracts/test_event_logs.py"
+READERS = "tests/contracts/test_any_reader.py"
+AGREEMENT = "tests/contracts/test_agreement.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sabotage:
+    """``old`` stands exactly once in the file at ``path``."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    seen_by: tuple[str, ...]
+
+    def applied_to(self, root: Path) -> str:
+        """The file's text with the fault in it. Raises ValueError where there is no such line any more, or several."""
+        text = (root / self.path).read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.name}: {self.path} has {text.count(self.old)} times {self.old!r}")
+        return text.replace(self.old, self.new)
+
+
+SABOTAGES = (
+    Sabotage(
+        name="no id line in a stream",
+        path="streaming/transports/sse_wire.py",
+        old='lines = f"id: {id}\\n" if id is not None else ""',
+        new='lines = ""',
+        seen_by=("tests/streaming/transports/test_sse_wire.py",),
+    ),
+    Sabotage(
+        name="200 for whoever has it all",
+        path="streaming/transports/runs.py",
+        old="return HttpResponse(status=204)",
+        new="return HttpResponse(status=200)",
+        seen_by=(AGREEMENT,),
+    ),
+    Sabotage(
+        name="events in the wrong order on a stream",
+        path="streaming/transports/sse_wire.py",
+        old="for entry in entries),",
+        new="for entry in reversed([*entries])),",
+        seen_by=("tests/streaming/transports/test_sse_wire.py",),
+    ),
+    Sabotage(
+        name="no look at the lease",
+        path="streaming/eventlog/commit.py",
+        old="if cursor.rowcount == 1:",
+        new="if cursor.rowcount < 2:",
+        seen_by=(LOGS,),
+    ),
+    Sabotage(
+        name="delivered before it is committed",
+        path="streaming/eventlog/writer.py",
+        old="        self._commit(batches, outcome)\n        self._release",
+        new="        self._in_loop(lambda: [self._publish(each) for each in batches] and None)\n"
+        "        self._commit(batches, outcome)\n        self._release",
+        seen_by=(LOGS,),
+    ),
+    Sabotage(
+        name="a commit whose answer was lost is taken for none",
+        path="streaming/eventlog/writer.py",
+        old="                perhaps_written = True",
+        new="                perhaps_written = False",
+        seen_by=(LOGS,),
+    ),
+    Sabotage(
+        name="an end without a look at the status",
+        path="conversations/services/run_close.py",
+        old="    if not won:\n",
+        new="    if won is None:\n",
+        seen_by=("tests/conversations/services/test_run_close.py",),
+    ),
+    Sabotage(
+        name="a delta is dropped where deltas are joined",
+        path="streaming/eventlog/coalesce.py",
+        old="self._pieces.append(text)",
+        new="self._pieces[-1:] = [text]",
+        seen_by=("tests/streaming/eventlog/test_coalesce.py",),
+    ),
+    Sabotage(
+        name="a delta is doubled where deltas are joined",
+        path="streaming/eventlog/coalesce.py",
+        old="self._held, self._pieces, self._size, self._last_out = None, [], 0, now",
+        new="self._held, self._pieces, self._size, self._last_out = None, self._pieces[-1:], 0, now",
+        seen_by=("tests/streaming/eventlog/test_coalesce.py",),
+    ),
+    Sabotage(
+        name="a doubled wake-up doubles an event",
+        path="streaming/eventlog/ring.py",
+        old="if head is not None and entry.id <= head:",
+        new="if head is not None and entry.id < head:",
+        seen_by=("tests/streaming/eventlog/test_ring.py",),
+    ),
+    Sabotage(
+        name="a gap in the recent events goes unnoticed",
+        path="streaming/eventlog/ring.py",
+        old="if head is not None and entry.id != head + 1:",
+        new="if head is not None and entry.id < head:",
+        seen_by=("tests/streaming/eventlog/test_ring.py", READERS),
+    ),
+    Sabotage(
+        name="a lost wake-up is never made good",
+        path="streaming/eventlog/tailer.py",
+        old="            for run_id, entries in news.items():\n",
+        new="            for run_id, entries in list(news.items())[:0]:\n",
+        seen_by=(READERS,),
+    ),
+    Sabotage(
+        name="the terminal event before the answer's end",
+        path="streaming/engine/machine.py",
+        old="        events += self._teller.take()\n        return Ending(",
+        new="        events += self._teller.take()[::-1]\n        return Ending(",
+        seen_by=("tests/streaming/engine/test_machine.py",),
+    ),
+    Sabotage(
+        name="steps left open at the end",
+        path="streaming/engine/machine.py",
+        old="for step in self.state.open_steps:\n            error = _never_begun",
+        new="for step in self.state.open_steps[1:]:\n            error = _never_begun",
+        seen_by=("tests/streaming/engine",),
+    ),
+    Sabotage(
+        name="completed although the model server never said so",
+        path="streaming/engine/generator.py",
+        old="raise UpstreamTruncated()",
+        new="return",
+        seen_by=("tests/streaming/engine/test_generator.py",),
+    ),
+    Sabotage(
+        name="the cursor is one off",
+        path="streaming/transports/attach.py",
+        old="after + 1 < standing.first",
+        new="after < standing.first",
+        seen_by=("tests/streaming/transports/test_attach.py",),
+    ),
+    Sabotage(
+        name="the reader's cursor stays one behind",
+        path="streaming/transports/follow.py",
+        old="cursor = entries[-1].id\n",
+        new="cursor = entries[-1].id - 1\n",
+        seen_by=(READERS,),
+    ),
+    Sabotage(
+        name="a snapshot that does not own up to its gap",
+        path="streaming/transports/attach.py",
+        old='FromSnapshot(gap=True, reason="cursor_ahead")',
+        new='FromSnapshot(gap=False, reason="cursor_ahead")',
+        seen_by=("tests/streaming/transports/test_attach.py",),
+    ),
+    Sabotage(
+        name="a gate that lets everybody through",
+        path="conversations/permissions.py",
+        old="Run.objects.filter(pk=key, owner_id=principal.user_id).first()",
+        new="Run.objects.filter(pk=key).first()",
+        seen_by=("tests/conversations/test_permissions.py",),
+    ),
+    Sabotage(
+        name="a gate that forgets the scope",
+        path="conversations/permissions.py",
+        old="    if scope not in principal.scopes:\n",
+        new='    if scope not in {*principal.scopes, "chat"}:\n',
+        seen_by=("tests/conversations/test_permissions.py",),
+    ),
+    Sabotage(
+        name="a key that stands for any body",
+        path="conversations/services/idempotency.py",
+        old="if row.body_hash != self.body_hash:",
+        new="if row.key != self.key:",
+        seen_by=("tests/conversations/services/test_run_open.py",),
+    ),
+    Sabotage(
+        name="no heartbeat",
+        path="streaming/transports/sse.py",
+        old="return sse_wire.HEARTBEAT",
+        new='return b""',
+        seen_by=("tests/contracts/test_transports.py::test_silence_is_filled_with_comments[uvicorn]",),
+    ),
+    Sabotage(
+        name="the rest of a line is lost between two reads",
+        path="streaming/providers/ndjson.py",
+        old="        self._extend(others[-1])\n",
+        new='        self._extend(b"")\n',
+        seen_by=("tests/streaming/providers/test_ndjson.py",),
+    ),
+)
