@@ -1,0 +1,1 @@
+from tests.support.processes import *  # noqa: F403  fixtures
