@@ -16,8 +16,7 @@ ENDS = {f"thread.run.{how}" for how in ("completed", "incomplete", "failed", "ca
 
 def connect() -> httpx.Client:
     headers = {"Authorization": f"Bearer {os.environ['TOKEN']}"}
-    # A living stream is never silent for longer than its heartbeat, 15 s.
-    return httpx.Client(base_url=URL, headers=headers, timeout=httpx.Timeout(10, read=35))
+    return httpx.Client(base_url=URL, headers=headers, timeout=httpx.Timeout(10, read=35))  # heartbeats come every 15 s
 
 
 def ask(client: httpx.Client, question: str) -> str:
@@ -57,6 +56,5 @@ def text_after(text: str, event: dict) -> str:
     """The answer as it reads after ``event``."""
     if event["event"] == "thread.message.delta":
         return text + event["data"]["content"]
-    if event["event"] != "thread.run.snapshot":
-        return text
-    return next(each["content"] for each in event["data"]["messages"] if each["role"] == "assistant")
+    messages = event["data"].get("messages", [])  # a snapshot has them, instead of all that was missed
+    return next((each["content"] for each in messages if each["role"] == "assistant"), text)
