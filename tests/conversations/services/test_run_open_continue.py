@@ -122,5 +122,6 @@ def test_the_newest_branch_and_another_model_may_go_on(user: Any) -> None:
     answer(second, "so far", status=RunStatus.FAILED)
     run = go_on(user, second, choose=lanes("three")).run
     assert (run.lane, run.model, run.answer.model) == (0, "demo/three", "demo/two")
-    assert Thread.objects.get().head_id == second.answer_id
+    thread = Thread.objects.get()
+    assert (thread.head_id, thread.model) == (second.answer_id, "demo/three")
     assert claim_run(run_id=run.pk, holder="w", expiry=10) is not None

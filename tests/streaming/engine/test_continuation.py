@@ -18,6 +18,7 @@ from streaming.providers.base import Chunk, Finish, Text, Thinking, ToolCall
 
 STOP = Finish(reason="stop", usage=Usage())
 LONG = " ".join(f"word{number}" for number in range(400))  # 3,089 characters
+VERY_LONG = " ".join(f"word{number}" for number in range(1500))
 SKY = "The sky is blue because sunlight is scattered by the air: short waves more than long ones."
 
 
@@ -51,6 +52,9 @@ GOES_ON = [
     ("that is all that it is", " it is raining", " it is raining"),
     ("0, 0, 0, 0, 0, 0, 0, 0, 0, 0,", " 0, 0, 0, 0, 0, 0, 0, 0, 1.", " 0, 0, 0, 0, 0, 0, 0, 0, 1."),
     ("}\n});\n});\n});\n});\n", "\n});\n});\n});\n});\n", "});\n});\n});\n});\n"),
+    ("It is really really really", " really really really good", " really really really good"),
+    ("He said: be great", " be great again", " be great again"),
+    ("What is in the catnip is in", "nip is in the box", "nip is in the box"),
     ("We need a ", " need to be free", "need to be free"),
     ("ab", "ba", "ba"),
     (LONG, " word1 is one", " word1 is one"),
@@ -87,6 +91,7 @@ BEGINS_AGAIN = [
     (LONG, LONG),
     (LONG, LONG[:HELD_BACK] + " something else"),
     (LONG, LONG[:30] + " something else"),
+    (VERY_LONG, VERY_LONG[:250]),
     (LONG, LONG[500:900] + " something else"),  # from the middle, and elsewhere from there
 ]
 

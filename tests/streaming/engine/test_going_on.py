@@ -1,0 +1,56 @@
+"""Asking with a turn that is begun: what is sent, and how failures are told."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from streaming.engine.continuation import CannotContinue
+from streaming.engine.going_on import going_on
+from streaming.protocol.errors import UpstreamDropped, UpstreamError, UpstreamRefused
+from streaming.providers.base import ChatRequest, Chunk, PromptCall, PromptMessage, Text
+from streaming.providers.scripted import Beat, ScriptedProvider
+
+QUESTION = PromptMessage(role="user", content="Why?")
+BEGUN = PromptMessage(role="assistant", content="The sky is blue because of the light \n", thinking="Hm.")
+CALLED = PromptMessage(role="assistant", content="", tool_calls=(PromptCall(id="c", name="clock", arguments={}),))
+REFUSED = UpstreamRefused(details={"status": 400})
+
+
+async def said(*beats: Beat, messages: Sequence[PromptMessage] = (QUESTION, BEGUN)) -> tuple[str, ChatRequest, object]:
+    """The text that came, the request that was sent, and what was raised."""
+    provider = ScriptedProvider([beats])
+    chunks: AsyncIterator[Sequence[Chunk]] = going_on(provider.stream)(ChatRequest(model="m", messages=tuple(messages)))
+    text, fault = "", None
+    try:
+        async for batch in chunks:
+            text += "".join(chunk.text for chunk in batch if isinstance(chunk, Text))
+    except (UpstreamError, CannotContinue) as raised:
+        fault = raised
+    return text, provider.requests[0], fault
+
+
+async def test_the_turn_is_sent_without_thinking_and_without_the_space_at_its_end() -> None:
+    text, request, fault = await said([Text(" being scattered.")])
+    assert request.messages == (QUESTION, PromptMessage(role="assistant", content=BEGUN.content.rstrip()))
+    assert (text, request.think, fault) == ("being scattered.", False, None)
+
+
+@pytest.mark.parametrize("last", [QUESTION, CALLED, PromptMessage(role="assistant", content=" \n")], ids=str)
+async def test_what_is_not_begun_is_asked_as_ever(last: PromptMessage) -> None:
+    text, request, _ = await said([Text("The sky is blue because")], messages=[BEGUN, last])
+    assert (text, request.messages, request.think) == ("The sky is blue because", (BEGUN, last), None)
+
+
+async def test_a_refusal_means_that_it_cannot_be_continued_only_before_the_first_word() -> None:
+    assert isinstance((await said(REFUSED))[2], CannotContinue)
+    assert (await said([Text("blue")], REFUSED))[2] is REFUSED
+
+
+async def test_what_was_held_back_when_it_broke_is_told_before_the_failure() -> None:
+    text, _, fault = await said([Text("sky")], UpstreamDropped())
+    assert (text, type(fault)) == ("sky", UpstreamDropped)
+
+
+async def test_what_broke_while_it_began_again_is_told_as_broken_without_its_words() -> None:
+    text, _, fault = await said([Text("The sky is blue")], UpstreamDropped())
+    assert (text, type(fault)) == ("", UpstreamDropped)
