@@ -162,11 +162,11 @@ def engine() -> Engine:
     return _engine
 
 
-async def start_engine(*, providers: Sequence[Provider] | None = None) -> Engine:
+async def start_engine(*, providers: Sequence[Provider] | None = None, tools: Sequence[Tool] = BUILT_IN) -> Engine:
     """Make and start the process's one engine."""
     global _engine
     if _engine is None:
-        fresh = Engine(providers=providers)
+        fresh = Engine(providers=providers, tools=tools)
         await fresh.start()
         _engine = fresh
     return _engine

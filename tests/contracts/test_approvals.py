@@ -1,6 +1,9 @@
 """However often and from wherever an approval is given, what it is for happens at most once, on every database."""
 
 import asyncio
+import json
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,10 @@ from streaming.protocol.errors import ApprovalClosed, ApprovalExpired
 from streaming.protocol.lifecycle import RunStatus
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text, ToolCall
+from streaming.providers.scripted import ScriptedProvider
 from tests.support.bench import running
 from tests.support.guarded import TOOLS, entries
+from tests.support.inside import Answer, Inside
 from tests.support.stored import ask, decide, park
 from tests.support.together import together
 
@@ -113,3 +118,109 @@ async def test_a_replayed_approval_approves_no_later_call(user: User, tmp_path: 
         await bench.watch(run)
         (await bench.stored(run)).agree()
     assert entries() == ["hello"]
+
+
+class Tab:
+    """Somebody's way in, from any thread."""
+
+    def __init__(self, inside: Inside, token: str) -> None:
+        self.inside = inside
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def call(self, method: str, address: str, body: Any = None) -> Answer:
+        raw = None if body is None else json.dumps(body).encode()
+        return self.inside.request(method, address, headers=self.headers, body=raw)
+
+    def post(self, run_id: str, approval_id: str, **body: Any) -> Answer:
+        return self.call("POST", f"/api/v1/runs/{run_id}/approvals/{approval_id}", body)
+
+    def frame(self, run_id: str, approval_id: str, **body: Any) -> dict[str, Any]:
+        data = {"run_id": run_id, "approval_id": approval_id, **body}
+        talk = self.inside.talk({"event": "tool.approve", "req": 1, "data": data}, headers=self.headers)
+        return talk.replies[0]
+
+    def ended(self, run_id: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 20
+        while (state := self.call("GET", f"/api/v1/runs/{run_id}").json)["run"]["finished_at"] is None:
+            assert time.monotonic() < deadline, state
+            time.sleep(0.05)
+        return state  # type: ignore[no-any-return]
+
+
+def test_two_tabs_on_both_transports_decide_once(
+    user: User, token_for: Callable[..., str], tmp_path: Path, settings: Any
+) -> None:
+    settings.DATA_DIR = str(tmp_path)
+    turns = [[[Text("Let me. "), CALL], [STOP]], [[Text("Done.")], [STOP]]]
+    with Inside(providers=[ScriptedProvider(turns)], tools=TOOLS) as inside:
+        tab, reader = Tab(inside, token_for(user)), Tab(inside, token_for(user, ["read"]))
+        waits = tab.call("POST", "/api/chat", {"message": "write it down"})
+        assert (waits.status, waits.json["message"]["content"], waits.json["message"]["status"]) == (
+            200,
+            "Let me. ",
+            "in_progress",
+        )
+        run_id, (asked,) = waits.json["run_id"], waits.json["approvals"]
+        state = tab.call("GET", f"/api/v1/runs/{run_id}").json
+        assert (state["run"]["status"], state["approvals"]) == ("requires_action", [asked])
+        assert (asked["tool"], asked["arguments"]) == ("write_journal", {"line": "hello"})
+        assert asked["step_id"] == state["steps"][0]["id"]
+
+        ids = (run_id, asked["approval_id"])
+        for body, field in (
+            ({"decision": "approve", "arguments": {"line": 3}}, "arguments"),
+            ({"decision": "approve", "arguments": {"line": "x", "more": 1}}, "arguments"),
+            ({"decision": "approve", "arguments": {"line": "x" * 70_000}}, "arguments"),
+            ({"decision": "perhaps"}, "decision"),
+        ):
+            refused = tab.post(*ids, **body)
+            assert (refused.status, refused.json["error"]["details"]["field"]) == (400, field)
+        assert tab.post(*ids, decision="deny", arguments={"line": "x"}).status == 400
+        assert reader.post(*ids, decision="approve").status == 403
+        assert entries() == []
+
+        approve = {"decision": "approve"}
+        acts = [partial(tab.post, *ids, **approve), partial(tab.frame, *ids, **approve)] * 3
+        for outcome in together(acts):
+            told = outcome.status if isinstance(outcome, Answer) else outcome["event"]
+            assert told in (200, "ack"), outcome
+        state = tab.ended(run_id)
+        assert (state["run"]["status"], state["messages"][-1]["content"]) == ("completed", "Let me. Done.")
+        assert "approvals" not in state
+        assert entries() == ["hello"]
+
+        again = tab.post(*ids, decision="approve")
+        assert (again.status, again.json["run"]["status"]) == (200, "completed")
+        other = tab.post(*ids, decision="deny")
+        assert (other.status, other.json["error"]["code"]) == (409, "approval_closed")
+        reply = tab.frame(*ids, decision="deny")
+        assert (reply["event"], reply["data"]["code"]) == ("error", "approval_closed")
+        assert tab.frame(*ids, decision="approve")["data"]["status"] == "completed"
+        assert entries() == ["hello"]
+
+
+def test_a_whole_answer_waits_for_a_person_and_after_a_stop_it_is_too_late(
+    user: User, token_for: Callable[..., str], tmp_path: Path, settings: Any
+) -> None:
+    settings.DATA_DIR = str(tmp_path)
+    with Inside(providers=[ScriptedProvider([[[CALL], [STOP]]])], tools=TOOLS) as inside:
+        tab = Tab(inside, token_for(user))
+        thread_id = tab.call("POST", "/api/v1/threads", {}).json["id"]
+        address = f"/api/v1/threads/{thread_id}/runs?wait=true"
+        waits = tab.call("POST", address, {"content": "write", "idempotency_key": "k"})
+        run_id, (asked,) = waits.json["run"]["id"], waits.json["approvals"]
+        again = tab.call("POST", address, {"content": "write", "idempotency_key": "k"})
+        assert (again.header("Idempotency-Replayed"), again.json["approvals"]) == ("true", [asked])
+        snapshot = inside.request(
+            "GET", f"/api/v1/runs/{run_id}/events?after=1&snapshot=1", headers=tab.headers, parts=2
+        )
+        assert f'"approval_id":"{asked["approval_id"]}"' in snapshot.body.decode()
+
+        stopped = tab.call("POST", f"/api/v1/runs/{run_id}/cancel")
+        assert (stopped.status, stopped.json["run"]["status"]) == (200, "cancelled")
+        late = tab.post(run_id, asked["approval_id"], decision="approve")
+        assert (late.status, late.json["error"]["details"]) == (409, {"status": "cancelled"})
+        assert tab.frame(run_id, asked["approval_id"], decision="approve")["data"]["code"] == "approval_closed"
+        ended = tab.call("POST", address, {"content": "write", "idempotency_key": "k"})
+        assert (ended.json["run"]["status"], "approvals" in ended.json) == ("cancelled", False)
+    assert entries() == []

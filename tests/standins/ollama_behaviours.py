@@ -14,9 +14,9 @@ hang-headers, hang-first, hang-mid          silence: before the headers, after t
 reset-mid, eof-mid, end-early               three tokens and half a line, then RST or FIN; or a clean end without done
 error-mid, bad-json, html, empty, long-line an error line; a line that is no JSON; a page; no content; an endless line
 status-CODE, flaky-N, no-stream, json-only  an error status; N times 500, then an answer; streaming refused, in two ways
-loop-tools, repeat-tools, parallel-tools, unknown-tool, bad-arguments
+loop-tools, repeat-tools, parallel-tools, unknown-tool, bad-arguments, guarded-tools
                       a new call every turn; the same call every turn; two calls; a call to a tool that is not there;
-                      arguments that are no JSON (the last three answer in the next turn)
+                      arguments that are no JSON; a call of write_journal (the last four answer in the next turn)
 think-tags            thinking in <think> tags inside the content
 """
 
@@ -172,6 +172,7 @@ class Behaviours:
         calls = {
             "loop-tools": [answers.call(tool, {"expression": f"{rounds} + 1"})],
             "repeat-tools": [answers.call(tool, {"expression": "1 + 1"})],
+            "guarded-tools": [answers.call("write_journal", {"line": answers.last_question(body["messages"])})],
             "unknown-tool": [answers.call("search_the_moon", {"q": "cheese"})],
             "bad-arguments": [answers.call(tool, '{"expression": 2 + 2')],
         }.get(name) or [answers.call(tool, {"expression": f"{i} * 7"}, index=i) for i in (2, 3)]
@@ -239,7 +240,7 @@ class Behaviours:
 FAULTS = {
     *("hang-headers", "hang-first", "hang-mid", "reset-mid", "eof-mid", "end-early", "error-mid"),
     *("bad-json", "html", "empty", "long-line", "think-tags", "no-stream", "json-only"),
-    *("loop-tools", "repeat-tools", "parallel-tools", "unknown-tool", "bad-arguments"),
+    *("loop-tools", "repeat-tools", "parallel-tools", "unknown-tool", "bad-arguments", "guarded-tools"),
 }
 PATTERNS = re.compile(
     r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo|goes-on|repeats|begins-again|refuses)-\d+|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"

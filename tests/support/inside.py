@@ -6,11 +6,13 @@ Everything that stands in front of Django is there too, and the engine; a reques
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from streaming.tools.base import Tool
+from streaming.tools.registry import BUILT_IN
 from streaming.wiring import start_engine
 
 Headers = dict[str, str]
@@ -35,8 +37,9 @@ class Answer:
 class Inside:
     """``with Inside(providers=…) as inside``: the application runs in the loop of a thread of its own."""
 
-    def __init__(self, *, providers: Any = None) -> None:
+    def __init__(self, *, providers: Any = None, tools: Sequence[Tool] = BUILT_IN) -> None:
         self._providers = providers
+        self._tools = tools
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="inside")
 
@@ -70,7 +73,7 @@ class Inside:
         from chatserver.application import application  # noqa: PLC0415  it is made once, from settings that tests change
 
         if self._providers is not None:
-            await start_engine(providers=self._providers)
+            await start_engine(providers=self._providers, tools=self._tools)
         self._application: Any = application
         self._lifespan = _Pipe()
         self._living = asyncio.create_task(self._call({"type": "lifespan"}, self._lifespan))

@@ -41,7 +41,7 @@ QUICK: dict[str, Any] = {
     "MAX_STREAMS": 100,
 }
 # Tools are offered to models only that are known to call them.
-TOOL_CALLERS = ("parallel-tools", "unknown-tool", "bad-arguments", "loop-tools", "repeat-tools")
+TOOL_CALLERS = ("parallel-tools", "unknown-tool", "bad-arguments", "loop-tools", "repeat-tools", "guarded-tools")
 # Where no lock says that whoever holds a lease is dead, it has to run out.
 QUICK_LEASES = {"LEASE_BEAT": 0.5, "LEASE_EXPIRY": 2}
 MakeServer = Callable[..., ChatServer]

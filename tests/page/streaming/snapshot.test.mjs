@@ -11,8 +11,8 @@ const transcripts = readdirSync(TRANSCRIPTS)
   .map((name) => ({ name, ...JSON.parse(readFileSync(new URL(name, TRANSCRIPTS), "utf8")) }));
 
 /** What a snapshot would say of the state. */
-const shown = (state) => ({ run: state.run, messages: messagesOf(state), steps: state.steps, as_of: state.last });
-const told = ({ run, messages, steps, as_of }) => ({ run, messages, steps, as_of });
+const shown = (state) => ({ run: state.run, messages: messagesOf(state), steps: state.steps, approvals: state.approvals, as_of: state.last });
+const told = ({ run, messages, steps, approvals = [], as_of }) => ({ run, messages, steps, approvals, as_of });
 const fold = (events, state = emptyState()) => events.reduce((sum, event) => apply(sum, event).state, state);
 
 const run = (status = "in_progress") => ({ id: "r", thread_id: "t", status });
