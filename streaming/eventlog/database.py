@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Length
 
 from conversations import selectors
@@ -53,9 +53,13 @@ class DatabaseLog:
 
 
 def _extent(run_id: UUID, after: int) -> Extent:
-    """Two queries, and a third where the cursor is in the middle."""
-    head = RunLease.objects.filter(pk=run_id).values_list("head", flat=True).first()
-    events = RunEvent.objects.filter(run_id=run_id)
-    first = events.order_by("seq").values_list("seq", flat=True).first()
-    size = events.filter(seq__gt=after).aggregate(size=Sum(Length("text")))["size"] if after else 0
-    return Extent(first=first or 0, head=head or 0, backlog_bytes=size or 0)
+    """One query: when many readers come back at once, each costs few."""
+    events = RunEvent.objects.filter(run_id=OuterRef("pk")).order_by("seq")
+    sizes = events.filter(seq__gt=after).order_by().values("run_id").annotate(size=Sum(Length("text"))).values("size")
+    row = (
+        RunLease.objects.filter(pk=run_id)
+        .values_list("head", Subquery(events.values("seq")[:1]), Subquery(sizes) if after else Value(0))
+        .first()
+    )
+    head, first, size = row or (0, 0, 0)
+    return Extent(first=first or 0, head=head, backlog_bytes=size or 0)

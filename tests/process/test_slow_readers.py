@@ -18,6 +18,7 @@ from tests.support.long_logs import run_with_a_long_log
 from tests.support.people import People
 from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
+from tests.support.standin import StandIn
 from tests.support.stuck import StuckReader
 from tests.support.transcript import Transcript
 
@@ -78,6 +79,24 @@ async def test_readers_who_stop_cost_little_and_disturb_nobody_and_come_back_to_
         for text in re.findall(r"^data: (.*)$", readers[0].read.decode(), re.M)[:-1]:
             seen.take(text)
         assert (await read_on(ada, long, seen)).texts == whole.texts == server.logged(long)
+
+
+async def test_a_stream_is_rotated_by_time_and_loses_nothing_by_it(
+    make_server: MakeServer, people: People, standin: StandIn
+) -> None:
+    server = make_server(STREAM_ROTATION=1).start()
+    async with Client(server.url, people["ada"].token) as ada:
+        run = await ada.start(model="ollama/gated-4")
+        seen = Transcript()
+        for _ in range(2):
+            async with ada.events(run["id"], after=seen.last) as stream:
+                stream.transcript = seen
+                await stream.rest(within=15)
+            assert not seen.ended
+            assert stream.parser.retries == [2000]
+        assert "t3" in seen.content
+        standin.release()
+        assert (await read_on(ada, run["id"], seen)).texts == server.logged(run["id"])
 
 
 async def test_a_socket_that_never_acknowledges_is_rotated_and_one_that_does_is_not(

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from tests.support.client import Client
+from tests.support.long_logs import run_with_a_long_log
 from tests.support.people import People, Person
 from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
 from tests.support.socket_client import Socket
 from tests.support.standin import StandIn
+from tests.support.transcript import Event, Transcript, read_event
 
 pytestmark = pytest.mark.process
 
@@ -158,6 +160,64 @@ async def test_after_unsubscribing_nothing_more_comes(ada: Client, standin: Stan
         assert socket.runs[run["id"]].last == seen
         await socket.subscribe(run["id"], after=seen)
         await socket.end_of(run["id"])
+
+
+async def test_what_is_not_followed_can_be_unsubscribed_from(ada: Client) -> None:
+    run = await ada.start(model="ollama/slow-3@max")
+    async with ada.socket() as socket:
+        for _ in range(2):
+            assert (await socket.call("unsubscribe", {"run_id": run["id"]}))["data"] == {}
+        await socket.subscribe(run["id"])
+        await socket.end_of(run["id"])
+        assert (await socket.call("unsubscribe", {"run_id": run["id"]}))["data"] == {}
+
+
+async def test_subscribing_again_replaces_the_subscription_and_nothing_of_the_old_one_follows(
+    ada: Client, server: ChatServer
+) -> None:
+    run_id = await run_with_a_long_log(ada, server, events=600, size=100)
+    cursors = (0, 3, 0, 100, 3)
+    async with ada.socket() as socket:
+        socket.runs[run_id] = Anything()
+        for req, after in enumerate(cursors, start=100):
+            data = {"run_id": run_id, "after": after, "snapshot": False}
+            await socket.send(json.dumps({"event": "subscribe", "req": req, "data": data}))
+        await socket.frame(lambda frame: frame.get("req") == 104)
+        await socket.until(lambda: socket.frames[-1]["event"] == "thread.run.completed", within=20)
+        frames = list(socket.frames)
+    acks = [number for number, frame in enumerate(frames) if frame.get("req") in range(100, 105)]
+    for after, start, end in zip(cursors, acks, [*acks[1:], len(frames)], strict=True):
+        ids = [frame["id"] for frame in frames[start + 1 : end]]
+        assert ids == list(range(after + 1, after + 1 + len(ids)))
+    assert frames[-1]["id"] == len(server.logged(run_id))
+
+
+class Anything(Transcript):
+    """A reader who looks at nothing."""
+
+    def take(self, text: str) -> Event:
+        return read_event(text)
+
+
+async def test_the_same_number_twice_gets_two_replies(ada: Client) -> None:
+    async with ada.socket() as socket:
+        for t in (1, 2):
+            await socket.send(json.dumps({"event": "ping", "req": "same", "data": {"t": t}}))
+        await socket.until(lambda: len([f for f in socket.frames if f.get("req") == "same"]) == 2, within=10)
+        assert [frame["data"]["t"] for frame in socket.frames if frame.get("req") == "same"] == [1, 2]
+
+
+async def test_a_socket_follows_so_many_runs_and_no_more(make_server: MakeServer, people: People) -> None:
+    server = make_server(MAX_SUBSCRIPTIONS=2).start()
+    async with Client(server.url, people["ada"].token) as ada, ada.socket() as socket:
+        runs = [await ada.start(model="ollama/gated-4") for _ in range(3)]
+        for run in runs[:2]:
+            await socket.subscribe(run["id"])
+        refused = await socket.call("subscribe", {"run_id": runs[2]["id"]})
+        assert (refused["data"]["code"], refused["data"]["details"]) == ("invalid_request", {"limit": 2})
+        await socket.subscribe(runs[0]["id"])  # one that it has already
+        await socket.call("unsubscribe", {"run_id": runs[1]["id"]})
+        await socket.subscribe(runs[2]["id"])
 
 
 async def test_the_ack_of_a_subscription_comes_before_its_first_event(ada: Client) -> None:

@@ -87,6 +87,16 @@ def test_a_thread_that_answers_is_busy_and_says_with_which_run(user: Any) -> Non
     assert stored() == before
 
 
+@pytest.mark.parametrize("change", ["regenerate", "edit"])
+def test_while_it_answers_nothing_is_asked_again_or_edited(user: Any, change: str) -> None:
+    run = ask(user).run
+    fields = {"edit": str(run.question_id)} if change == "edit" else {"regenerate": str(run.answer_id), "content": None}
+    with pytest.raises(ThreadBusy):
+        ask(user, thread=run.thread, **fields)
+    answer(run)
+    assert ask(user, thread=run.thread, **fields).run.pk != run.pk
+
+
 def test_another_head_than_expected_is_stale(user: Any) -> None:
     run = answer(ask(user).run)
     with pytest.raises(StaleHead) as caught:
