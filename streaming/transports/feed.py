@@ -1,5 +1,6 @@
 """The user's feed over HTTP: everything that is not tokens, as Server-Sent Events."""
 
+import math
 import random
 import time
 from collections.abc import AsyncGenerator
@@ -37,7 +38,8 @@ async def _body(engine: Engine, live: Live, *, after: int, names: bool) -> Async
     numbers = engine.numbers
     yield sse_wire.opening()
     rotation = time.monotonic() + numbers.rotation * random.uniform(0.8, 1.2)
-    sent = 0
+    # Where the server does not push back, what was sent may still be in its memory: rotating bounds that.
+    room = math.inf if connections().server_pushes_back else numbers.rotation_bytes
     news = follow_feed(
         feeds=engine.feeds, user_id=live.principal.user_id, after=after, heartbeat=numbers.heartbeat, live=live
     )
@@ -45,9 +47,8 @@ async def _body(engine: Engine, live: Live, *, after: int, names: bool) -> Async
         async for entries in news:
             data = sse_wire.block(entries, (), names=names) or sse_wire.HEARTBEAT
             yield data
-            sent += len(data)
-            # On a server without back-pressure what was sent may still be in its memory: rotating bounds that.
-            if time.monotonic() > rotation or sent > numbers.rotation_bytes:
+            room -= len(data)
+            if time.monotonic() > rotation or room < 0:
                 return
     if live.ending == "restart":
         yield sse_wire.retry(random.randint(500, 5000))

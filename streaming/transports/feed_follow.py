@@ -23,13 +23,13 @@ async def follow_feed(
     """
     cursor, begun = after, False
     with feeds.subscribe(user_id) as subscription, live.waking(subscription.wake):
-        while live.ending in (None, "restart"):
+        while live.may_deliver:
             entries = subscription.recent(cursor) if begun else None
             if entries is None:
                 entries = continued(await feeds.read(user_id, cursor), cursor)
                 begun = True
-            if live.ending not in (None, "restart"):
-                return  # it ended while we read: nothing is given any more
+            if not live.may_deliver:
+                return  # it ended while we read
             if entries:
                 cursor = entries[-1].id
                 yield entries

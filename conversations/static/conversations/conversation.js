@@ -31,8 +31,7 @@ export class Conversation {
 
   /** Whether an answer is on its way here. */
   get busy() {
-    const { live, pending } = this.store.state;
-    return live !== null || (pending !== null && pending.status !== "failed" && this.isHere(pending.threadId));
+    return this.store.state.live !== null || this.sendsHere();
   }
 
   /** @param {string | null} threadId null for the thread that is not there yet */
@@ -53,10 +52,37 @@ export class Conversation {
       const [thread, page] = await Promise.all([this.api.get(path), this.api.get(`${path}/messages`)]);
       if (!this.isHere(threadId)) return;
       this.showPage(thread, page);
-      for (const runId of thread.active_runs.slice(0, 1)) this.runs.follow(runId, this.watcher(threadId, runId));
+      // One that began while this was read was told by the feed alone.
+      const told = this.store.state.threads.items.find((one) => one.id === threadId)?.active_runs ?? [];
+      for (const runId of [...thread.active_runs, ...told].slice(0, 1)) {
+        this.runs.follow(runId, this.watcher(threadId, runId));
+      }
     } catch (fault) {
       if (this.isHere(threadId)) this.notLoaded(fault);
     }
+  }
+
+  /** What the feed tells of the thread that is shown. @param {Wire.FeedEnvelope} envelope */
+  heard({ event, data }) {
+    const { threadId, view, live, runs, messages } = this.store.state;
+    if (!threadId || threadId !== (data.thread_id ?? data.thread?.id)) return;
+    if (event === "thread.deleted") {
+      this.runs.stopAll();
+      this.store.update({ view: "deleted", live: null, messages: [], steps: {}, runs: {}, older: null, problem: null });
+      return;
+    }
+    // A run that this page has begun is followed by whoever sent it.
+    if (live || view !== "ready" || this.sendsHere()) return;
+    if (event === "message.deleted" && messages.some((one) => one.id === data.message_id)) this.load(threadId);
+    if (!data.run) return;
+    if (event === "thread.run.created") this.runs.follow(data.run.id, this.watcher(threadId, data.run.id));
+    else if (runs[data.run.id]?.status !== data.run.status) this.load(threadId);
+  }
+
+  /** The feed had a gap: whatever has happened to the shown thread meanwhile was not told. */
+  async caughtUp() {
+    const { threadId, view, live } = this.store.state;
+    if (threadId && view === "ready" && !live && !this.sendsHere()) await this.load(threadId);
   }
 
   /** The messages before those that are shown. */
@@ -174,6 +200,7 @@ export class Conversation {
     } catch (fault) {
       const error = failureFrom(fault);
       this.setPending({ ...pending, status: "failed", error });
+      if (error.code === "thread_busy" && this.isHere(pending.threadId)) await this.load(String(pending.threadId));
       if (error.code !== "not_authenticated") return;
       // Signing in leads away from this page: what was written waits in the composer.
       this.dismiss();
@@ -210,7 +237,7 @@ export class Conversation {
     }
     if (this.isHere(threadId)) await this.load(threadId);
     this.clearPending();
-    this.threads.refresh();
+    this.threads.stale();
   }
 
   /** @private @param {string} threadId @param {string} runId @returns {import("./runs.js").Watcher} */
@@ -245,7 +272,7 @@ export class Conversation {
     this.store.update({ ...this.merged(state, true), live: null, pending: left });
     // The run has ended, but this page was not told how: what is stored says it.
     if (!state.terminal) this.load(threadId);
-    this.threads.refresh();
+    this.threads.stale();
   }
 
   /** What a run has to show, in the thread. @private @param {RunState} state @param {boolean} answerToo */
@@ -277,6 +304,7 @@ export class Conversation {
   notLoaded(fault) {
     const failure = failureFrom(fault);
     if (failure.code === "not_authenticated") return this.store.update({ signedOut: true });
+    if (this.store.state.view === "deleted") return;
     this.store.update({ view: failure.code === "not_found" ? "missing" : "failed", problem: failure });
   }
 
@@ -289,7 +317,7 @@ export class Conversation {
 
   /** A new thread has been made for the first message. @private @param {Wire.Thread} thread */
   begin(thread) {
-    this.threads.put(thread, true);
+    this.threads.put(thread);
     if (this.store.state.threadId !== null) return;
     this.store.update({ threadId: thread.id, thread, view: "ready" });
     this.onThread(thread.id);
@@ -305,12 +333,18 @@ export class Conversation {
    * @private @param {Page.Pending} pending */
   sent(pending) {
     if (!this.isHere(pending.threadId) && this.store.state.pending?.key === pending.key) this.clearPending();
-    this.threads.refresh();
+    this.threads.stale();
   }
 
   /** @private */
   clearPending() {
     this.store.update({ pending: null });
+  }
+
+  /** Whether a send of this page to the shown thread is on its way. @private */
+  sendsHere() {
+    const { pending } = this.store.state;
+    return pending !== null && pending.status !== "failed" && this.isHere(pending.threadId);
   }
 
   /** @private @param {string | null} threadId */

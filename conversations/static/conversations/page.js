@@ -3,6 +3,7 @@
 import { Api } from "./api.js";
 import { socketUrl } from "./boot.js";
 import { Conversation } from "./conversation.js";
+import { Feed } from "./feed.js";
 import { Models } from "./models.js";
 import { readSettings } from "./preferences.js";
 import { Runs } from "./runs.js";
@@ -15,7 +16,7 @@ export class ChatPage {
     this.boot = boot;
     this.store = new Store(initialState(readSettings().model));
     this.api = new Api(boot.urls.api, boot.csrf);
-    this.threads = new Threads(this.store, this.api);
+    this.threads = new Threads(this.store, this.api, (list) => this.feed.start(list.last));
     this.models = new Models(this.store, this.api);
     const runs = new Runs(boot.urls.api, socketUrl(boot), () => readSettings().transport);
     this.conversation = new Conversation({
@@ -24,6 +25,17 @@ export class ChatPage {
       runs,
       threads: this.threads,
       onThread: (threadId) => history.pushState(null, "", boot.urls.threads + threadId),
+    });
+    this.feed = new Feed({
+      api: boot.urls.api,
+      username: boot.username,
+      runs,
+      onEvent: (envelope) => this.heard(envelope),
+      onFed: (fed) => {
+        this.threads.fed = fed;
+      },
+      onSignedOut: () => this.store.update({ signedOut: true }),
+      onStale: () => this.threads.refresh(),
     });
   }
 
@@ -45,6 +57,15 @@ export class ChatPage {
       if (!document.hidden) this.threads.refresh();
     });
     this.store.subscribe(() => this.titled());
+  }
+
+  /** @private @param {Wire.FeedEnvelope} envelope */
+  async heard(envelope) {
+    const gap = this.threads.take(envelope);
+    if (envelope.event !== "feed.reset") this.conversation.heard(envelope);
+    if (!gap) return;
+    await gap;
+    await this.conversation.caughtUp();
   }
 
   /** @private @param {string} path @returns {string | null | undefined} undefined for an address elsewhere */

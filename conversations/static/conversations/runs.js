@@ -3,7 +3,9 @@
 import { Follower } from "../streaming/follower.js";
 import { pollTransport } from "../streaming/poll.js";
 import { newMemory, Session } from "../streaming/session.js";
+import { apply, emptyState } from "../streaming/snapshot.js";
 import { sseTransport } from "../streaming/sse.js";
+import { Tabs, wherePossible } from "../streaming/tabs.js";
 import { ChatSocket, SocketRefused } from "../streaming/websocket.js";
 import { ApiError } from "./api.js";
 
@@ -14,7 +16,7 @@ const SOCKET_WITHIN = 8_000;
 
 /**
  * @typedef {import("../streaming/session.js").Transport} Transport
- * @typedef {import("../streaming/follower.js").Follower["state"]} RunState
+ * @typedef {import("../streaming/snapshot.js").RunState} RunState
  * @typedef {object} Watcher
  * @property {(state: RunState, connected: boolean) => void} onChange
  * @property {(reason: import("../streaming/session.js").Finish["reason"], state: RunState) => void} onEnd
@@ -26,14 +28,17 @@ export class Runs {
     this.choice = choice;
     this.memory = newMemory();
     this.socket = new ChatSocket(socketUrl);
+    const tabs = new Tabs();
+    const poll = pollTransport(api, tabs);
     this.transports = {
       websocket: this.socket.subscribe.bind(this.socket),
-      sse: sseTransport(api),
-      poll: pollTransport(api),
+      sse: wherePossible(tabs, sseTransport(api), poll),
+      poll,
     };
-    /** @type {Map<string, Follower>} */
+    /** @type {Map<string, Follower<RunState>>} */
     this.followers = new Map();
     document.addEventListener("visibilitychange", () => this.each(document.hidden ? "hide" : "wake"));
+    document.addEventListener("resume", () => this.each("wake"));
     addEventListener("online", () => {
       this.memory.broken.clear();
       this.each("wake");
@@ -89,6 +94,8 @@ export class Runs {
     const session = new Session({ transports: this.order(), memory: this.memory, random: Math.random });
     const follower = new Follower({
       runId,
+      state: emptyState(),
+      fold: apply,
       session,
       transports: this.transports,
       onChange: (state) => watcher.onChange(state, follower.connected),

@@ -1,39 +1,50 @@
-/** The list of threads: read, paged, kept fresh, renamed, deleted. */
+/** The list of threads: read, paged, kept up by the feed, renamed, deleted. */
 
 import { failureFrom } from "./api.js";
 import { refreshed } from "./branch.js";
+import { apply, changed, listOf, withPage } from "./thread_list.js";
 
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./api.js").Api} Api */
+/** @typedef {import("./thread_list.js").ThreadList} ThreadList */
 
 export class Threads {
-  /** @param {Store} store @param {Api} api */
-  constructor(store, api) {
+  /** @param {Store} store @param {Api} api @param {(list: ThreadList) => void} [onRead] */
+  constructor(store, api, onRead = () => undefined) {
     this.store = store;
     this.api = api;
+    this.onRead = onRead;
+    /** Whether the feed tells of what changes; then nothing needs to be read again. */
+    this.fed = false;
+    /** @type {ThreadList | null} */
+    this.list = null;
+    /** What the feed has told while a page is being read, which may have been made before. @type {Wire.FeedEnvelope[]} */
+    this.heard = [];
+    /** @type {Promise<void> | null} */
+    this.reading = null;
+    this.again = false;
     this.paging = false;
     this.changes = 0;
   }
 
-  /** Reads the newest page afresh; what had been paged in below it stays. @returns {Promise<void>} */
-  async refresh() {
-    try {
-      const { changes } = this;
-      const page = await this.api.get("/threads");
-      // Read before a change that is shown already: it would take the change back.
-      if (changes !== this.changes) return this.refresh();
-      const { items, next, status } = this.store.state.threads;
-      const complete = page.next === null;
-      const merged = refreshed(items, page.results, complete);
-      const further = status === "ready" && items.length > page.results.length && !complete ? next : page.next;
-      const { thread, threadId } = this.store.state;
-      const shown = merged.find((one) => one.id === threadId) ?? thread;
-      this.store.update({ threads: { items: merged, next: further, status: "ready" }, thread: shown });
-    } catch (fault) {
-      const { threads } = this.store.state;
-      failureFrom(fault);
-      if (threads.status !== "ready") this.store.update({ threads: { ...threads, status: "failed" } });
-    }
+  /** Something has changed here: reads the list again, unless the feed tells. */
+  stale() {
+    if (!this.fed) this.refresh();
+  }
+
+  /**
+   * Reads the newest page afresh. What had been paged in below it stays, unless `keep` is false.
+   *
+   * @param {boolean} [keep] @returns {Promise<void>}
+   */
+  refresh(keep = true) {
+    this.again = this.reading !== null;
+    this.reading ??= this.read(keep).finally(() => {
+      this.reading = null;
+      this.forget();
+      if (this.again) this.refresh();
+    });
+    return this.reading;
   }
 
   async more() {
@@ -42,25 +53,41 @@ export class Threads {
     this.paging = true;
     try {
       const page = await this.api.get(`/threads?cursor=${encodeURIComponent(next)}`);
-      const { threads } = this.store.state;
-      const known = new Set(threads.items.map((thread) => thread.id));
-      const fresh = page.results.filter((/** @type {Wire.Thread} */ thread) => !known.has(thread.id));
-      this.store.update({ threads: { ...threads, items: [...threads.items, ...fresh], next: page.next } });
+      if (!this.list || this.store.state.threads.next !== next) return;
+      const since = this.heard.filter((envelope) => envelope.feed > page.feed_cursor);
+      this.show(since.reduce(changed, withPage(this.list, page)), { next: page.next });
     } catch (fault) {
       this.store.update({ problem: failureFrom(fault) });
     } finally {
       this.paging = false;
+      this.forget();
     }
   }
 
-  /** Shows a thread that is new or has changed. @param {Wire.Thread} thread @param {boolean} [first] moves it up */
-  put(thread, first = false) {
+  /**
+   * What the feed tells. After a gap the list is read afresh.
+   *
+   * @param {Wire.FeedEnvelope} envelope @returns {Promise<void> | null} the reading, where one was needed
+   */
+  take(envelope) {
+    if (this.reading || this.paging) this.heard.push(envelope);
+    if (!this.list) return null;
+    const { list, outcome } = apply(this.list, envelope);
+    if (outcome === "gap" || outcome === "reset") return this.refresh(false);
+    if (outcome !== "repeat") this.show(list);
+    const { thread } = envelope.data;
+    if (thread && thread.id === this.store.state.threadId) this.store.update({ thread });
+    return outcome === "lacking" ? this.refresh() : null;
+  }
+
+  /** Shows a thread that is new or has changed here. @param {Wire.Thread} thread */
+  put(thread) {
     this.changes += 1;
+    const none = { items: this.store.state.threads.items, floor: null, last: 0 };
+    const list = changed(this.list ?? none, { event: "thread.updated", feed: 0, data: { thread } });
+    if (this.list) this.list = list;
     const { threads, threadId } = this.store.state;
-    const at = threads.items.findIndex((one) => one.id === thread.id);
-    const rest = threads.items.filter((one) => one.id !== thread.id);
-    const items = first || at < 0 ? [thread, ...rest] : threads.items.with(at, thread);
-    this.store.update({ threads: { ...threads, items }, ...(threadId === thread.id ? { thread } : {}) });
+    this.store.update({ threads: { ...threads, items: list.items }, ...(threadId === thread.id ? { thread } : {}) });
   }
 
   /** @param {Wire.Thread} thread @param {string} title */
@@ -72,7 +99,9 @@ export class Threads {
   async change(thread, fields) {
     this.put({ ...thread, ...fields });
     try {
-      this.put(await this.api.patch(`/threads/${thread.id}`, fields));
+      const now = await this.api.patch(`/threads/${thread.id}`, fields);
+      // The feed tells it too, and perhaps a later change already.
+      if (!this.fed) this.put(now);
     } catch (fault) {
       this.put(thread);
       this.store.update({ problem: failureFrom(fault) });
@@ -91,9 +120,51 @@ export class Threads {
       }
     }
     this.changes += 1;
-    const { threads } = this.store.state;
-    const items = threads.items.filter((one) => one.id !== thread.id);
-    this.store.update({ threads: { ...threads, items } });
+    if (this.list) this.show(changed(this.list, { event: "thread.deleted", feed: 0, data: { thread_id: thread.id } }));
     return true;
+  }
+
+  /** @private @param {boolean} keep @returns {Promise<void>} */
+  async read(keep) {
+    try {
+      const { changes } = this;
+      const page = await this.api.get("/threads");
+      // Read before a change that is shown already: it would take the change back.
+      if (changes !== this.changes) return this.read(keep);
+      this.begin(page, keep && this.list !== null);
+    } catch (fault) {
+      const { threads } = this.store.state;
+      failureFrom(fault);
+      if (threads.status !== "ready") this.store.update({ threads: { ...threads, status: "failed" } });
+    }
+  }
+
+  /** @private @param {Wire.ThreadPage} page @param {boolean} keep */
+  begin(page, keep) {
+    const { items, next } = this.store.state.threads;
+    const complete = page.next === null;
+    const deeper = keep && !complete && items.length > page.results.length;
+    let list = listOf(page);
+    if (deeper && this.list) list = { ...list, items: refreshed(items, page.results, complete), floor: this.list.floor };
+    for (const envelope of this.heard) {
+      const step = apply(list, envelope);
+      list = step.list;
+      this.again ||= step.outcome === "gap";
+    }
+    this.show(list, { next: deeper ? next : page.next, status: "ready" });
+    this.onRead(list);
+  }
+
+  /** @private @param {ThreadList} list @param {Partial<Page.ThreadList>} [more] */
+  show(list, more = {}) {
+    this.list = list;
+    const { threads, thread, threadId } = this.store.state;
+    const shown = list.items.find((one) => one.id === threadId) ?? thread;
+    this.store.update({ threads: { ...threads, items: list.items, ...more }, thread: shown });
+  }
+
+  /** What was heard is needed only while something is being read. @private */
+  forget() {
+    if (!this.reading && !this.paging) this.heard = [];
   }
 }

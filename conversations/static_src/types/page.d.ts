@@ -61,7 +61,7 @@ declare namespace Page {
     threads: ThreadList;
     threadId: string | null;
     thread: Wire.Thread | null;
-    view: "new" | "loading" | "ready" | "missing" | "failed";
+    view: "new" | "loading" | "ready" | "missing" | "deleted" | "failed";
     messages: Wire.Message[];
     steps: Record<string, Wire.Step>;
     runs: Record<string, Wire.Run>;

@@ -1,34 +1,35 @@
 /**
- * Follows one run to its end: drives a session, a transport and the fold, and tells what has changed. The thin I/O
- * around the pure parts.
+ * Follows one run to its end, or the feed: drives a session, a transport and a fold, and tells what has changed. The thin
+ * I/O around the pure parts.
  */
-
-import { apply, emptyState } from "./snapshot.js";
 
 /**
  * @typedef {import("./session.js").Session} Session
- * @typedef {import("./snapshot.js").RunState} RunState
  * @typedef {(request: import("./sse.js").Request, listener: import("./sse.js").Listener) =>
  *   import("./sse.js").Connection} Open
  * @typedef {import("./session.js").Finish["reason"]} Reason
  */
 
+/** @template {{last: number, terminal: boolean}} State */
 export class Follower {
   /**
    * @param {object} options
-   * @param {string} options.runId
+   * @param {string} options.runId empty for the feed
+   * @param {State} options.state before the first event
+   * @param {(state: State, envelope: any) => {state: State, outcome: import("./snapshot.js").Outcome}} options.fold
    * @param {Session} options.session
    * @param {Record<import("./session.js").Transport, Open>} options.transports
-   * @param {(state: RunState) => void} options.onChange after each event, and whenever the connection changes
-   * @param {(reason: Reason, state: RunState) => void} options.onEnd once, last
+   * @param {(state: State) => void} options.onChange after each event, and whenever the connection changes
+   * @param {(reason: Reason, state: State) => void} options.onEnd once, last
    */
-  constructor({ runId, session, transports, onChange, onEnd }) {
+  constructor({ runId, state, fold, session, transports, onChange, onEnd }) {
     this.runId = runId;
+    this.state = state;
+    this.fold = fold;
     this.session = session;
     this.transports = transports;
     this.onChange = onChange;
     this.onEnd = onEnd;
-    this.state = emptyState();
     /** @type {import("./sse.js").Connection | null} */
     this.connection = null;
     this.timer = 0;
@@ -121,9 +122,9 @@ export class Follower {
     };
   }
 
-  /** @private @param {Wire.Envelope} envelope */
+  /** @private @param {any} envelope */
   take(envelope) {
-    const { state, outcome } = apply(this.state, envelope);
+    const { state, outcome } = this.fold(this.state, envelope);
     this.state = state;
     if (outcome === "applied" || outcome === "hint") this.onChange(state);
     this.perform(this.session.event(outcome, state.terminal, performance.now()));

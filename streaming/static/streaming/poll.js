@@ -3,21 +3,21 @@
 import { asSnapshot, isTerminal } from "./snapshot.js";
 import { endingOf } from "./sse.js";
 
-const WAIT_SECONDS = 25;
 // While tokens come, every question would be answered at once; four a second read as smoothly and cost a tenth.
 const PAUSE = 250;
 
 /**
  * @param {string} api the root of the HTTP interface
+ * @param {Pick<import("./tabs.js").Tabs, "turn">} tabs
  * @param {typeof fetch} [fetcher]
  * @returns {(request: import("./sse.js").Request, listener: import("./sse.js").Listener) =>
  *   import("./sse.js").Connection}
  */
-export function pollTransport(api, fetcher = (input, init) => fetch(input, init)) {
+export function pollTransport(api, tabs, fetcher = (input, init) => fetch(input, init)) {
   return (request, listener) => {
     const abort = new AbortController();
     const url = `${api}/runs/${encodeURIComponent(request.runId)}`;
-    poll(url, request.snapshot, fetcher, abort.signal, listener).catch((fault) => {
+    poll(url, request.snapshot, tabs, fetcher, abort.signal, listener).catch((fault) => {
       if (!abort.signal.aborted) throw fault;
     });
     return { close: () => abort.abort() };
@@ -27,16 +27,19 @@ export function pollTransport(api, fetcher = (input, init) => fetch(input, init)
 /**
  * @param {string} url
  * @param {boolean} snapshot
+ * @param {Pick<import("./tabs.js").Tabs, "turn">} tabs
  * @param {typeof fetch} fetcher
  * @param {AbortSignal} signal
  * @param {import("./sse.js").Listener} listener
  */
-async function poll(url, snapshot, fetcher, signal, listener) {
+async function poll(url, snapshot, tabs, fetcher, signal, listener) {
   let whole = snapshot;
   while (!signal.aborted) {
     // The whole state is answered at once, so that the first round also proves the way to the server.
-    const query = whole ? "" : `?wait=${WAIT_SECONDS}&after=${listener.cursor()}`;
-    const view = await ask(url + query, fetcher, signal, listener);
+    const waiting = (/** @type {number} */ seconds) => `?wait=${seconds}&after=${listener.cursor()}`;
+    const view = whole
+      ? await ask(url, fetcher, signal, listener)
+      : await tabs.turn(signal, (seconds) => ask(url + waiting(seconds), fetcher, signal, listener));
     if (!view || signal.aborted) return;
     listener.opened();
     listener.heard();

@@ -173,11 +173,11 @@ export class Session {
     return silent ? [{ do: "close", stalled: true }, ...this.connect(now)] : [];
   }
 
-  /** The page is hidden. A browser opens six HTTP/1.1 connections an origin, so that a stream is not kept for nobody.
+  /** The page is hidden. A browser opens six HTTP/1.1 connections an origin, so that none is kept for nobody.
    * @returns {Action[]} */
   hide() {
     const streaming = this.phase === "connecting" || this.phase === "live";
-    if (!streaming || this.transport !== "sse") return [];
+    if (!streaming || this.transport === "websocket") return [];
     this.phase = "parked";
     return [{ do: "close", stalled: false }];
   }

@@ -12,7 +12,7 @@ import { SseParser } from "./sse_parser.js";
  * @property {() => void} opened
  * @property {() => void} heard
  * @property {(milliseconds: number) => void} retry
- * @property {(envelope: Wire.Envelope) => void} envelope
+ * @property {(envelope: any) => void} envelope of a run, or of the feed
  * @property {(ending: import("./session.js").Ending) => void} closed
  * @property {() => number} cursor the last id that was applied
  *
@@ -32,6 +32,21 @@ export function sseTransport(api, fetcher = (input, init) => fetch(input, init))
     if (request.snapshot) query.set("snapshot", "1");
     const url = `${api}/runs/${encodeURIComponent(request.runId)}/events?${query}`;
     read(url, fetcher, abort.signal, listener).catch((fault) => {
+      if (!abort.signal.aborted) throw fault;
+    });
+    return { close: () => abort.abort() };
+  };
+}
+
+/**
+ * The same for the user's feed.
+ *
+ * @param {string} api @param {typeof fetch} [fetcher] @returns {(_: unknown, listener: Listener) => Connection}
+ */
+export function sseFeed(api, fetcher = (input, init) => fetch(input, init)) {
+  return (_, listener) => {
+    const abort = new AbortController();
+    read(`${api}/events?after=${listener.cursor()}`, fetcher, abort.signal, listener).catch((fault) => {
       if (!abort.signal.aborted) throw fault;
     });
     return { close: () => abort.abort() };

@@ -9,6 +9,8 @@
  */
 
 const PROTOCOL = "chat.v1";
+// Among the keys of subscriptions, which are ids of runs.
+const FEED = "feed";
 const PING_EVERY = 25_000;
 // The server sends at most 1,000 events or 2 MiB beyond what was acknowledged: a reader who keeps up must never use that up.
 const ACK_EVENTS = 100;
@@ -113,6 +115,19 @@ export class ChatSocket {
     return subscription;
   }
 
+  /** The user's feed, on the same terms. @param {unknown} _ @param {Listener} listener @returns {Connection} */
+  subscribeFeed(_, listener) {
+    const subscription = this.adopt(FEED, listener);
+    const asked = this.request("subscribe", { feed: true, after: listener.cursor() }, () => listener.opened());
+    asked.catch((fault) => subscription.end(endingOf(fault)));
+    return subscription;
+  }
+
+  /** Closes where nothing is followed and nothing asked. A server has only so many sockets for a user. */
+  rest() {
+    if (this.subscriptions.size === 0 && this.pending.size === 0) this.drop();
+  }
+
   /** Sends a frame that has no reply. @param {string} event @param {Record<string, unknown>} data */
   say(event, data) {
     if (this.ready) this.socket?.send(JSON.stringify({ event, data }));
@@ -130,7 +145,7 @@ export class ChatSocket {
     for (const subscription of this.subscriptions.values()) subscription.listener.heard();
     if (frame.req !== undefined) return this.reply(frame);
     if (frame.event === "session.ready") return this.begin();
-    this.subscriptions.get(frame.data?.run_id)?.take(frame, text.length);
+    this.subscriptions.get(frame.feed === undefined ? frame.data?.run_id : FEED)?.take(frame, text.length);
   }
 
   /** @private */
@@ -168,7 +183,7 @@ export class ChatSocket {
   }
 }
 
-/** One run's events on the socket. */
+/** One run's events on the socket, or the feed's. */
 class Subscription {
   /** @param {ChatSocket} socket @param {string} runId @param {Listener} listener */
   constructor(socket, runId, listener) {
@@ -186,6 +201,11 @@ class Subscription {
     if (envelope.id !== undefined) this.acknowledge(envelope.id, size);
   }
 
+  /** @private */
+  get named() {
+    return this.runId === FEED ? { feed: true } : { run_id: this.runId };
+  }
+
   /** Tells the server, now and then, how far this reader has come. @private @param {number} id @param {number} size */
   acknowledge(id, size) {
     const waiting = this.unacknowledged;
@@ -201,7 +221,7 @@ class Subscription {
     if (this.over) return;
     this.forget();
     if (stalled) this.socket.drop();
-    else if (this.socket.ready) this.socket.request("unsubscribe", { run_id: this.runId }).catch(() => undefined);
+    else if (this.socket.ready) this.socket.request("unsubscribe", this.named).catch(() => undefined);
   }
 
   /** The server, or the network, has ended it. @param {Ending} ending */

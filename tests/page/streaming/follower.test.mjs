@@ -4,6 +4,7 @@ import { load } from "../support/modules.mjs";
 
 const { Follower } = await load("streaming/follower.js");
 const { Session, newMemory } = await load("streaming/session.js");
+const { apply, emptyState } = await load("streaming/snapshot.js");
 const { sseTransport } = await load("streaming/sse.js");
 const { pollTransport } = await load("streaming/poll.js");
 
@@ -32,8 +33,10 @@ function follow(transport, answers) {
   return new Promise((resolve) => {
     const follower = new Follower({
       runId: "r",
+      state: emptyState(),
+      fold: apply,
       session: new Session({ transports: [transport], memory: newMemory(), random: () => -0.9 }),
-      transports: { sse: sseTransport("/api/v1", fetcher), poll: pollTransport("/api/v1", fetcher), websocket: assert.fail },
+      transports: { sse: sseTransport("/api/v1", fetcher), poll: pollTransport("/api/v1", { turn: (_signal, poll) => poll(25) }, fetcher), websocket: assert.fail },
       onChange: () => undefined,
       onEnd: (reason, state) => resolve({ reason, state, asked }),
     });
@@ -110,6 +113,8 @@ it("a connection that was given up is not heard any more", () => {
   const changes = [];
   const follower = new Follower({
     runId: "r",
+    state: emptyState(),
+    fold: apply,
     session: new Session({ transports: ["sse"], memory: newMemory(), random: () => 0 }),
     transports: { sse: open, poll: open, websocket: open },
     onChange: (state) => changes.push(state.last),

@@ -205,6 +205,10 @@ describe("a page that is looked at again", () => {
     assert.deepEqual(one.wake(99), [open("sse")]);
   });
 
+  it("does not poll while nobody looks", () => {
+    assert.deepEqual(liveOn("poll").hide(), [CLOSE]);
+  });
+
   it("has kept its socket", () => {
     assert.deepEqual(liveOn("websocket").hide(), []);
   });

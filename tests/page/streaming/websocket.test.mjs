@@ -135,6 +135,38 @@ describe("a subscription", () => {
   });
 });
 
+describe("the feed", () => {
+  const news = (feed) => ({ event: "thread.deleted", feed, data: { thread_id: "t", run_id: "r" } });
+
+  it("is asked for from its own cursor and never taken for a run's events", () => {
+    const run = subscribed();
+    const feed = listener();
+    const connection = socket.subscribeFeed(null, feed);
+    assert.deepEqual(Wire.last.sent.at(-1), { event: "subscribe", req: "2", data: { feed: true, after: 7 } });
+    Wire.last.say({ event: "ack", req: "2", data: { head: 9 } });
+    Wire.last.say(news(8));
+    assert.deepEqual([feed.openings, feed.envelopes.map((one) => one.feed), run.envelopes], [1, [8], []]);
+    connection.close(false);
+    assert.deepEqual(Wire.last.sent.at(-1).data, { feed: true });
+    Wire.last.say(news(9));
+    assert.equal(feed.envelopes.length, 1);
+  });
+
+  it("ends with the socket, which may rest when nothing is left", () => {
+    const feed = listener();
+    socket.subscribeFeed(null, feed);
+    Wire.last.say(READY);
+    Wire.last.say({ event: "ack", req: "1", data: { head: 9 } });
+    socket.rest();
+    assert.ok(!Wire.last.closing);
+    Wire.last.end(4012);
+    assert.deepEqual(feed.endings, ["restart"]);
+    socket.connect();
+    socket.rest();
+    assert.ok(Wire.last.closing);
+  });
+});
+
 describe("a send", () => {
   it("hands over to its reader before the next frame is looked at", () => {
     const reader = listener();

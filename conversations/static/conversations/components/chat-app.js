@@ -9,6 +9,9 @@ import "./message-list.js";
 import "./server-notice.js";
 import "./thread-sidebar.js";
 
+const MISSING = "This thread is not here. It may have been deleted, or it is not yours.";
+const DELETED = "This thread has been deleted.";
+
 /** The whole page of the chat: the list beside the conversation, or in front of it where there is no room. */
 export class ChatApp extends PageElement {
   static properties = { page: { attribute: false }, drawer: { state: true } };
@@ -82,9 +85,9 @@ export class ChatApp extends PageElement {
   /** @param {import("../page.js").ChatPage} page @param {Page.State} state */
   middle(page, state) {
     if (isEmpty(state)) return html`<p class="greeting">What would you like to know?</p>`;
-    if (state.view === "missing") {
+    if (state.view === "missing" || state.view === "deleted") {
       return html`<div class="blank">
-        <p>This thread is not here. It may have been deleted, or it is not yours.</p>
+        <p>${state.view === "deleted" ? DELETED : MISSING}</p>
         <a class="button" href=${page.boot.urls.home}>New thread</a>
       </div>`;
     }
@@ -110,7 +113,7 @@ export class ChatApp extends PageElement {
         <a class="button is-small" href=${back}>Sign in</a>
       </div>`;
     }
-    if (!state.problem || state.view === "missing") return nothing;
+    if (!state.problem || state.view === "missing" || state.view === "deleted") return nothing;
     return html`<div class="error-status" role="alert">
       <p>${state.problem.message}</p>
       <button class="button is-small is-quiet" type="button" @click=${() => page.store.update({ problem: null })}>
@@ -172,7 +175,7 @@ function isEmpty({ view, pending, messages, threadId }) {
 
 /** @param {Page.State} state */
 function title({ thread, view }) {
-  if (view === "missing") return "Nothing here";
+  if (view === "missing" || view === "deleted") return "Nothing here";
   return thread?.title || "New thread";
 }
 
