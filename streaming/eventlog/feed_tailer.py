@@ -87,8 +87,11 @@ class FeedTailer:
             selectors.feed_after, user_id=user_id, after=after, most=READ_EVENTS, most_bytes=READ_BYTES
         )
         channel = self._channels.get(user_id)
-        if channel is not None:
-            channel.known = max(channel.known, piece.head)
+        if channel is not None and piece.head > channel.known:
+            channel.known = piece.head
+            # The poll asks only for what is beyond that: readers who wait would not hear of what this one has found.
+            for subscription in channel.subscriptions:
+                subscription.wake()
         return piece
 
     async def poll_for_ever(self) -> None:

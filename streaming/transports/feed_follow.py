@@ -28,7 +28,7 @@ async def follow_feed(
             if entries is None:
                 entries = continued(await feeds.read(user_id, cursor), cursor)
                 begun = True
-            if not live.may_deliver:
+            if live.ending not in (None, "restart"):
                 return  # it ended while we read
             if entries:
                 cursor = entries[-1].id

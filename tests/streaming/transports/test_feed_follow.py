@@ -143,6 +143,22 @@ async def test_what_another_process_wrote_is_found_by_the_poll(user: User, other
 
 
 @db
+async def test_what_one_reader_finds_others_who_wait_are_told_of(user: User) -> None:
+    await write(user)
+    async with (
+        tailer(bell=False) as feeds,
+        aclosing(following(feeds, user)) as one,
+        aclosing(following(feeds, user)) as two,
+    ):
+        assert await take(one, 1) == [1]
+        waiting = asyncio.create_task(take(one, 1))
+        await asyncio.sleep(0.1)
+        await write(user)
+        assert await take(two, 2) == [1, 2]
+        assert await waiting == [2]
+
+
+@db
 async def test_a_bell_that_rings_out_of_order_leaves_no_hole(user: User) -> None:
     async with tailer(bell=False) as feeds, aclosing(following(feeds, user)) as news:
         waiting = asyncio.create_task(take(news, 3))
