@@ -10,13 +10,14 @@ from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import ApiToken
 from chatserver.accounts.principal import Principal
+from chatserver.accounts.rechecking import arecheck
 from conversations import permissions, wire
 from conversations.models import Run, RunLease
 from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_open import Choice, Choose, Opened, open_run
 from streaming.protocol.commands import Chat, Send, body_hash
-from streaming.protocol.errors import Draining, ModelUnknown, NotFound, ThreadBusy
+from streaming.protocol.errors import Draining, ModelUnknown, NotAuthenticated, NotFound, ThreadBusy
 from streaming.protocol.lifecycle import ACTIVE
 from streaming.wiring import Engine
 
@@ -67,6 +68,15 @@ async def _open(
         if isinstance(opened, Opened):
             return opened
         await _interrupt(opened.runs, deadline)
+        principal = await _still(principal)
+
+
+async def _still(principal: Principal) -> Principal:
+    """Who this is by now. Raises NotAuthenticated where the way in is gone."""
+    now = (await arecheck([principal]))[principal]
+    if now is None:
+        raise NotAuthenticated()
+    return now
 
 
 async def _interrupt(runs: Sequence[Run], deadline: float) -> None:
@@ -78,11 +88,11 @@ async def _interrupt(runs: Sequence[Run], deadline: float) -> None:
         with suppress(NotFound):
             await sync_to_async(cancel_run)(run=run, by="user", reason="interrupted")
     active = Run.objects.filter(pk__in=[run.pk for run in runs], status__in=ACTIVE)
-    while await sync_to_async(active.exists)():
-        if asyncio.get_running_loop().time() > deadline:
-            raise ThreadBusy(STILL_STOPPING, retry_after_ms=1000)
+    while asyncio.get_running_loop().time() < deadline:
+        if not await sync_to_async(active.exists)():
+            return
         await asyncio.sleep(LOOK_EVERY)
-        active = active.all()
+    raise ThreadBusy(STILL_STOPPING, retry_after_ms=1000)
 
 
 async def _choosing(engine: Engine, names: Sequence[str]) -> Choose:

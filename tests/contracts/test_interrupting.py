@@ -7,14 +7,17 @@ from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
-from chatserver.accounts.models import User
+from chatserver.accounts.models import ApiToken, User
+from chatserver.accounts.principal import Principal, principal_of_token
+from chatserver.accounts.services import create_token
 from conversations.models import Message, Run
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import claim_run
 from conversations.services.run_open import MustEnd, Opened
 from streaming.protocol.commands import Send
-from streaming.protocol.errors import InvalidRequest, StaleHead, ThreadBusy
+from streaming.protocol.errors import InvalidRequest, NotAuthenticated, StaleHead, ThreadBusy
 from streaming.protocol.lifecycle import ACTIVE
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text
@@ -30,11 +33,16 @@ def half_an_answer() -> list[Any]:
     return [[Text("Half an ")], asyncio.Event(), [Text("answer")], STOP]
 
 
+def by_token(user: User) -> Principal:
+    principal = principal_of_token(create_token(user=user)[1])
+    assert principal is not None
+    return principal
+
+
 async def interrupt(bench: EngineBench, thread_id: UUID, content: str, *, key: str | None = None, **fields: Any) -> Any:
     command = Send(content=content, if_busy="interrupt", **fields)
-    return await sending.send(
-        bench.engine, principal_of(bench.user), thread_id, command, key=key, body={"content": content, **fields}
-    )
+    principal = await sync_to_async(by_token)(bench.user)
+    return await sending.send(bench.engine, principal, thread_id, command, key=key, body={"content": content, **fields})
 
 
 async def written_to(bench: EngineBench) -> Run:
@@ -116,6 +124,18 @@ def test_only_what_asks_for_it_may_interrupt(user: Any) -> None:
     opened = ask(user, "And?", thread=runs[0].thread, if_busy="interrupt")
     assert isinstance(opened, Opened)
     assert opened.run.question.parent_id == runs[0].answer_id
+
+
+async def test_whoever_loses_the_right_meanwhile_opens_nothing(user: User) -> None:
+    async with running(user, [half_an_answer()]) as bench:
+        first = await written_to(bench)
+        principal = await sync_to_async(by_token)(user)  # asked when the request came
+        await ApiToken.objects.filter(pk=principal.token_id).aupdate(revoked_at=timezone.now())
+        command = Send(content="x", if_busy="interrupt")
+        with pytest.raises(NotAuthenticated):
+            await sending.send(bench.engine, principal, first.thread_id, command, key=None, body={})
+        await bench.watch(first)
+        assert await Run.objects.acount() == 1
 
 
 async def test_one_that_does_not_end_in_time_is_told_of_and_stays_stopped(user: User, monkeypatch: Any) -> None:
