@@ -12,6 +12,7 @@ import structlog
 from chatserver.ids import new_id
 from conversations.services.run_close import EndRefused
 from conversations.services.run_lease import Claim, cancel_wishes, let_go
+from conversations.services.run_park import park_again
 from streaming.engine.closing import close_for_good, insist, park_for_good, read_state
 from streaming.engine.continuation import CannotContinue
 from streaming.engine.generator import Phase, generate
@@ -89,6 +90,9 @@ class Worker:
             recorder.close()
         if isinstance(outcome, Park):
             await self._park(machine, head=recorder.head)
+        elif outcome == Incomplete(INTERRUPTED) and machine.run.status == RunStatus.REQUIRES_ACTION:
+            # A drain before it was gone on with: what was decided stands, and somebody else does it.
+            await insist(partial(self._shop.leases, park_again, claim=self.claim), run=self._run)
         else:
             await self._close(machine, outcome, head=recorder.head)
 

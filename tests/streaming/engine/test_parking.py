@@ -10,7 +10,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import User
-from conversations.models import Approval, Run, RunLease
+from conversations.models import Approval, Run, RunEvent, RunLease
+from conversations.selectors import open_approvals
 from conversations.services.run_decide import expire_parked
 from conversations.services.threads import delete_thread
 from streaming.engine import worker
@@ -264,6 +265,53 @@ async def test_a_tool_that_was_approved_and_whose_process_died_is_never_run_agai
 async def _acts_and_hangs(registry: Any, tool: Any, arguments: dict[str, Any], emit: Any) -> Any:
     tool.function(**arguments)
     await asyncio.Event().wait()
+
+
+async def test_a_drain_that_comes_before_it_goes_on_leaves_it_to_the_next_process(user: User) -> None:
+    async with bench_of(user) as bench:
+        run = await bench.send()
+        (asked,) = await bench.parked(run)
+        with mock.patch.object(bench.engine.registry, "resolve", side_effect=_never):
+            await bench.decide(run, asked, "approve")
+            async with asyncio.timeout(10):
+                while (await bench.stored(run)).run.status != RunStatus.IN_PROGRESS:
+                    await asyncio.sleep(0.02)
+            await bench.engine.supervisor.drain(grace=0.1)
+        stored = await bench.stored(run)
+        assert (stored.run.status, stored.lease.holder) == (RunStatus.REQUIRES_ACTION, "")
+    async with bench_of(user, THEN) as after:
+        await after.watch(run)
+        (await after.stored(run)).agree()
+    assert entries() == ["hello"]
+
+
+async def _never(name: str) -> Any:
+    await asyncio.Event().wait()
+
+
+async def test_a_parked_run_whose_log_makes_no_sense_ends_all_the_same_and_runs_nothing(user: User) -> None:
+    async with bench_of(user) as bench:
+        run = await bench.send()
+        (asked,) = await bench.parked(run)
+        await sync_to_async(RunEvent.objects.filter(run=run, seq__gt=2).update)(text='{"event":"error","data":{}}')
+        await bench.decide(run, asked, "approve")
+        async with asyncio.timeout(10):
+            while (stored := await bench.stored(run)).run.finished_at is None:
+                await asyncio.sleep(0.02)
+    assert (stored.run.status, stored.run.error_code) == (RunStatus.FAILED, "internal_error")
+    assert [(step.status, step.error["code"]) for step in stored.steps] == [("cancelled", "not_run")]
+    assert (stored.answer.status, entries()) == ("incomplete", [])
+
+
+async def test_the_log_in_memory_parks_and_goes_on_too(user: User, settings: Any) -> None:
+    settings.EVENT_LOG = "memory"
+    async with bench_of(user) as bench:
+        run = await bench.send()
+        await bench.until(run, "thread.run.requires_action")
+        (asked,) = await sync_to_async(open_approvals)(run)
+        await bench.decide(run, asked, "approve")
+        seen = await bench.watch(run)
+    assert (names(seen)[-1], seen.text, entries()) == ("run.completed", "Let me. Done.", ["hello"])
 
 
 async def test_swapped_arguments_do_not_run(user: User) -> None:
