@@ -223,4 +223,10 @@ def test_a_whole_answer_waits_for_a_person_and_after_a_stop_it_is_too_late(
         assert tab.frame(run_id, asked["approval_id"], decision="approve")["data"]["code"] == "approval_closed"
         ended = tab.call("POST", address, {"content": "write", "idempotency_key": "k"})
         assert (ended.json["run"]["status"], "approvals" in ended.json) == ("cancelled", False)
+
+        first = tab.call("POST", address, {"content": "write"}).json
+        second = tab.call("POST", address, {"content": "no, this", "if_busy": "interrupt"}).json
+        assert tab.ended(first["run"]["id"])["run"]["status"] == "cancelled"
+        assert [second["run"]["status"], len(second["approvals"])] == ["requires_action", 1]
+        assert tab.post(first["run"]["id"], first["approvals"][0]["approval_id"], decision="approve").status == 409
     assert entries() == []

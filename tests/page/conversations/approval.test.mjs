@@ -74,6 +74,7 @@ describe("a tool that waits for an approval", () => {
     element.querySelector(".step-head").click();
     await drawn(element);
     assert.ok(element.querySelector(".approval pre"));
+    assert.equal(element.querySelector(".step-head").getAttribute("aria-expanded"), "true");
   });
 });
 

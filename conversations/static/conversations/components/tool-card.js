@@ -34,14 +34,14 @@ export class ToolCard extends PageElement {
   render() {
     const { step, approval } = this;
     if (!step) return nothing;
-    const open = this.chosen ?? (step.status === "in_progress" || (step.output ?? "").length <= SHORT);
+    const open = approval !== undefined || (this.chosen ?? (step.status === "in_progress" || (step.output ?? "").length <= SHORT));
     return html`<section class="step tool-card ${step.status}">
       <button class="step-head" type="button" aria-expanded=${open ? "true" : "false"} @click=${() => this.toggle(open)}>
         ${icons.chevron}
         <span class="tool-name">${step.name ?? "tool"}</span>
         <span class="tool-outcome">${approval ? "waits for you" : outcome(step)}</span>
       </button>
-      ${approval ? this.question(approval) : open ? body(step) : nothing}
+      ${open ? (approval ? this.question(approval) : body(step)) : nothing}
     </section>`;
   }
 
@@ -58,7 +58,7 @@ export class ToolCard extends PageElement {
 
   /** @param {boolean} open */
   toggle(open) {
-    this.chosen = !open;
+    if (!this.approval) this.chosen = !open;
   }
 }
 
