@@ -82,9 +82,11 @@ async def lose(server: ChatServer, way: WayIn) -> list[str]:
         await socket.subscribe(run["id"])
         await socket.until(lambda: "t3" in socket.runs[run["id"]].content, within=30)
         middle = socket.runs[run["id"]].last
-        async with client.events(run["id"]) as stream:
+        async with client.events(run["id"]) as stream, AsyncExitStack() as stack:
             await stream.until(middle, within=30)
             polling = asyncio.create_task(client.get(f"/api/v1/runs/{run['id']}?wait=60&after={middle}", timeout=70))
+            feed = await stack.enter_async_context(client.stream("GET", "/api/v1/events"))
+            assert b"open" in await anext(feed._chunks)
             body = {"message": way.name, "model": MODEL}
             waiting = asyncio.create_task(client.post("/api/chat", body, timeout=70))
             begun = await begun_by(server, way.name)
@@ -95,6 +97,9 @@ async def lose(server: ChatServer, way: WayIn) -> list[str]:
             code, seen, polled, waited = await asyncio.gather(
                 socket.closed(within=20), stream.rest(within=20), polling, waiting
             )
+            async with asyncio.timeout(20):
+                async for _ in feed._chunks:
+                    pass
             took = time.monotonic() - lost
         assert took < AT_ONCE, way.name
         assert (code, polled.status_code, waited.status_code) == (way.code, way.status, way.status), way.name

@@ -184,7 +184,9 @@ async def test_a_flood_closes_its_socket_and_nothing_else(
         with suppress(ConnectionClosed):
             for _ in range(times):
                 await flooding.send(text)
-        assert await flooding.closed() == 4029
+        # Daphne cuts who does not answer its close frame within a second; a client that is busy sending may miss it.
+        assert await flooding.closed() in ((4029,) if server.kind == "uvicorn" else (4029, 1006))
+        assert "a client sends more than one may" in server.log
         assert server.memory() - before < 24 * MEBIBYTE
         for number in range(200):  # one after the other is no flood
             reply = await other.call("ping", {"t": number})
