@@ -20,12 +20,14 @@ from hypothesis.stateful import run_state_machine_as_test as check
 from chatserver.accounts.services import create_token, create_user
 from chatserver.ids import new_id
 from conversations import selectors, wire
+from conversations.database import writing
 from conversations.models import Message, Run, Thread
 from conversations.services.messages import delete_message
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import Claim
+from conversations.services.run_unheld import end_unheld
 from conversations.services.threads import delete_thread, update_thread
-from streaming.protocol.errors import ThreadBusy
+from streaming.protocol.errors import InvalidRequest, ThreadBusy
 from streaming.protocol.lifecycle import RunStatus
 from tests.support.stored import answer, ask, claim, close, lanes, thread_of
 from tests.support.thread_list import ThreadList, place
@@ -99,6 +101,16 @@ class Law(RuleBasedStateMachine):
     def ask_anew(self) -> Run:
         return ask(self.user, "Why is it so?").run
 
+    @rule(target=queued, thread=threads, how=st.sampled_from(["regenerate", "continue"]))
+    def ask_again(self, thread: Thread, how: str) -> Any:
+        head = Thread.objects.filter(pk=thread.pk).values_list("head", flat=True).first()
+        if head is None or selectors.active_run_ids([thread.pk]):
+            return multiple()
+        try:
+            return ask(self.user, None, thread=thread, **{how: str(head)}).run
+        except InvalidRequest:  # a whole answer cannot be gone on with
+            return multiple()
+
     @rule(target=held, run=consumes(queued))
     def claim(self, run: Run) -> Any:
         return (run, claim(run)) if self._is_there(run.thread_id) else multiple()
@@ -116,6 +128,19 @@ class Law(RuleBasedStateMachine):
         if status is RunStatus.CANCELLED:
             cancel_run(run=run, by="user", reason="requested")
         close(run, claimed, head=claimed.head, status=status)
+
+    @rule(held=consumes(held), expires=st.booleans())
+    def wait_for_a_person_in_vain(self, held: Held, expires: bool) -> None:
+        run, _ = held
+        if not self._is_there(run.thread_id):
+            return
+        Run.objects.filter(pk=run.pk).update(status=RunStatus.REQUIRES_ACTION)
+        if not expires:
+            cancel_run(run=run, by="user", reason="requested")
+            return
+        with writing():
+            parked = [RunStatus.REQUIRES_ACTION]
+            assert end_unheld(run_id=run.pk, becomes=RunStatus.EXPIRED, among=parked, changes={})
 
     @rule(thread=threads, last=st.booleans())
     def delete_a_message(self, thread: Thread, last: bool) -> None:
@@ -176,7 +201,9 @@ def test_the_recorded_transcript_folds_to_the_server_s_own_lists() -> None:
         for event in step["events"]:
             known.apply(event)
         assert known.items == step["list"], step["after"]
-    assert {step["after"] for step in transcript["steps"]} >= {"create", "rename", "archive", "ask", "stop", "delete"}
+    assert {step["after"] for step in transcript["steps"]} >= {
+        *("create", "rename", "archive", "ask", "stop", "continue", "expire", "delete a message", "delete"),
+    }
 
 
 def test_whoever_records_now_records_what_folds() -> None:
@@ -186,6 +213,11 @@ def test_whoever_records_now_records_what_folds() -> None:
         for event in step["events"]:
             known.apply(event)
         assert known.items == step["list"], step["after"]
+
+
+def _expire(run: Run) -> None:
+    with writing():
+        assert end_unheld(run_id=run.pk, becomes=RunStatus.EXPIRED, among=[RunStatus.QUEUED], changes={})
 
 
 def recorded() -> dict[str, Any]:
@@ -210,6 +242,9 @@ def recorded() -> dict[str, Any]:
     after("answer", lambda: answer(run))
     anew = after("ask anew", lambda: ask(user, "Without a thread").run)
     after("stop", lambda: cancel_run(run=anew, by="user", reason="requested"))
+    went_on = after("continue", lambda: ask(user, None, thread=anew.thread, **{"continue": str(anew.answer_id)}).run)
+    after("expire", lambda: _expire(went_on))
+    after("delete a message", lambda: delete_message(thread=third, message_id=run.answer_id))
     after("archive", lambda: update_thread(thread=second, changes={"archived": True}))
     hidden = after("ask in the archive", lambda: ask(user, "Hidden", thread=second).run)
     after("fail in the archive", lambda: answer(hidden, status=RunStatus.FAILED))
