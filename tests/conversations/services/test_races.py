@@ -8,6 +8,8 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import DatabaseError
 
+from chatserver.accounts.models import User
+from chatserver.accounts.services import create_user
 from conversations.models import FeedEvent, FeedHead, Message, Run, RunEvent, Thread
 from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
@@ -159,3 +161,21 @@ def test_a_claim_and_a_deletion_do_not_wait_for_each_other_in_a_ring(user: Any) 
         remove = partial(async_to_sync(delete_thread), thread=run.thread, patience=0.0)
         outcomes = together([partial(claim_run, run_id=run.pk, holder="w", expiry=10), remove])
         assert [fault for fault in outcomes if isinstance(fault, Exception)] == []
+
+
+def test_an_account_that_is_deleted_while_its_runs_end_goes_whole() -> None:
+    for round in range(4):
+        user = create_user(username=f"goes-{round}", password="correct horse battery staple")
+        threads = [thread_of(user) for _ in range(4)]
+        held = [(run, claim(run)) for run in (ask(user, thread=thread).run for thread in threads[:2])]
+        outcomes = together(
+            [
+                *(partial(close, run, mine, head=mine.head) for run, mine in held),
+                *(partial(update_thread, thread=thread, changes={"title": "Meanwhile"}) for thread in threads),
+                User.objects.get(pk=user.pk).delete,
+            ]
+        )
+        faults = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        assert all(isinstance(fault, LeaseLost | NotFound) for fault in faults), faults
+        assert not User.objects.filter(pk=user.pk).exists()
+        assert (Thread.objects.count(), FeedHead.objects.count(), FeedEvent.objects.count()) == (0, 0, 0)
