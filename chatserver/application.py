@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
-from chatserver.edge import BodyLimit, OwnThreads, WriteTimeout, no_such_socket
+from chatserver.edge import BodyLimit, HeadLimit, OwnThreads, WriteTimeout, no_such_socket
 from chatserver.lifetime import Lifetime
 from streaming.transports.routing import websocket_urlpatterns
 
@@ -14,4 +14,4 @@ _http = BodyLimit(WriteTimeout(get_asgi_application(), seconds=settings.WRITE_TI
 _everything_else = re_path("", no_such_socket)  # type: ignore[arg-type]  # an ASGI application, as URLRouter takes
 _websocket = CookieMiddleware(URLRouter([*websocket_urlpatterns, _everything_else]))
 
-application = Lifetime(OwnThreads(ProtocolTypeRouter({"http": _http, "websocket": _websocket})))
+application = Lifetime(HeadLimit(OwnThreads(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))))

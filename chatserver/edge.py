@@ -12,7 +12,7 @@ from asgiref.sync import ThreadSensitiveContext
 
 from conversations.database import impatient
 from streaming.protocol.codec import dumps
-from streaming.protocol.errors import BodyTooLarge, ChatError, Unavailable
+from streaming.protocol.errors import AddressTooLong, BodyTooLarge, ChatError, HeadersTooLarge, Unavailable
 
 log = structlog.get_logger(__name__)
 Scope = dict[str, Any]
@@ -78,6 +78,42 @@ class BodyLimit:
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return
             left -= len(message.get("body", b""))
+
+
+class HeadLimit:
+    """Refuses an address or headers beyond what any client of ours sends, before anything is made of them.
+
+    The servers' own limits lie higher, or are none (docs/security.md). On a socket the handshake is refused.
+    """
+
+    def __init__(
+        self, application: Application, *, most_headers: int = 100, most_bytes: int = 32_768, longest: int = 8_192
+    ) -> None:
+        self._application = application
+        self._most_headers = most_headers
+        self._most_bytes = most_bytes
+        self._longest = longest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._application(scope, receive, send)
+        elif scope["type"] == "http":
+            await _answer(send, refusal)
+        else:
+            await send({"type": "websocket.close"})
+
+    def _refusal(self, scope: Scope) -> ChatError | None:
+        if scope["type"] == "lifespan":
+            return None
+        if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > self._longest:
+            return AddressTooLong(details={"limit": self._longest})
+        headers = scope["headers"]
+        if len(headers) > self._most_headers:
+            return HeadersTooLarge(details={"headers": self._most_headers})
+        if sum(len(name) + len(value) for name, value in headers) > self._most_bytes:
+            return HeadersTooLarge(details={"bytes": self._most_bytes})
+        return None
 
 
 class WriteTimeout:
@@ -150,6 +186,17 @@ class _OneThread(ThreadPoolExecutor):
         return len(self._calls), self.requests
 
 
+# What the middleware gives every other answer; these never came so far.
+_SAFE_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
 async def _answer(send: Send, error: ChatError, *, more_body: bool = False) -> None:
     """Answer before Django could, and close the connection."""
     body = dumps({"error": msgspec.to_builtins(error.as_object())}).encode()
@@ -157,6 +204,7 @@ async def _answer(send: Send, error: ChatError, *, more_body: bool = False) -> N
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
+        *_SAFE_HEADERS,
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": more_body})

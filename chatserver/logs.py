@@ -1,5 +1,8 @@
 """Logs: one JSON object a line on standard error, so that no text of a user can forge a line."""
 
+import json
+import re
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -37,8 +40,36 @@ def parse_levels(text: str) -> tuple[str, dict[str, str]]:
     return default, components
 
 
-def logging_config(levels: str) -> dict[str, Any]:
-    """The dictConfig of the whole process; structlog's and the standard library's records take the same way out."""
+# A token of ours, of which its prefix may be told; the name and password in an address; a code in a link.
+_SECRET = re.compile(
+    r"(?P<token>chat_[0-9a-z]{1,40}_)[\w-]{8,}"
+    r"|(?P<address>://)[^/\s@\"\\]+@"
+    r"|(?P<code>[?&;](?:code|invitation|key|token|access_token|session(?:id)?)=)[^&\s\"\\]+"
+)
+
+
+class Redacted:
+    """The last step of every line: whatever an exception's text or an address brought along, no secret leaves."""
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        # As they stand in a line of JSON; a short one would blot out words.
+        self._secrets = sorted({json.dumps(text)[1:-1] for text in secrets if len(text) >= 8}, key=len, reverse=True)
+
+    def __call__(self, logger: Any, name: str, line: str) -> str:
+        for secret in self._secrets:
+            line = line.replace(secret, "[redacted]")
+        return _SECRET.sub(_without_secret, line)
+
+
+def _without_secret(found: re.Match[str]) -> str:
+    return f"{found['token'] or found['address'] or found['code']}[redacted]{'@' if found['address'] else ''}"
+
+
+def logging_config(levels: str, *, secrets: Collection[str] = ()) -> dict[str, Any]:
+    """The dictConfig of the whole process; structlog's and the standard library's records take the same way out.
+
+    ``secrets`` are texts that no line may have.
+    """
     default, components = parse_levels(levels)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -63,6 +94,7 @@ def logging_config(levels: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.JSONRenderer(ensure_ascii=True),
+                    Redacted(secrets),
                 ],
             }
         },

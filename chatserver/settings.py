@@ -200,7 +200,6 @@ STORAGES = {
 }
 # Mail with its reset links belongs on the console only where the person at the console is the one who asked for it.
 globals().update(email_settings(env.text("EMAIL_URL") or ("console://" if DEVELOPMENT else "none://")))
-LOGGING = logging_config(LOG_LEVEL)
 
 # --- model servers -------------------------------------------------------------------------------------------------
 OLLAMA_BASE_URL = env.http_url("OLLAMA_BASE_URL", "http://127.0.0.1:11434")
@@ -238,3 +237,9 @@ MAX_TOOL_STEPS = env.whole("MAX_TOOL_STEPS", 8)
 MAX_REPEATS = env.whole("MAX_REPEATS", 3, least=1)
 APPROVAL_EXPIRY = env.number("APPROVAL_EXPIRY", 24 * 3600.0, least=1)
 TOOL_TIMEOUT = env.number("TOOL_TIMEOUT", 30.0, least=0.05)
+
+# Last, when it is known what no line of the log may have.
+LOGGING = logging_config(
+    LOG_LEVEL,
+    secrets=[SECRET_KEY, str(DATABASES["default"].get("PASSWORD", "")), str(globals().get("EMAIL_HOST_PASSWORD", ""))],
+)

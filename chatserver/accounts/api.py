@@ -41,7 +41,9 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
 class NewTokenSerializer(serializers.Serializer[ApiToken]):
     name = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), required=False, default=None)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=SCOPES), required=False, default=None, max_length=10
+    )
     expires_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
 
     def to_internal_value(self, data: Any) -> Any:

@@ -3,6 +3,7 @@
 ChatError
 ├── RequestError          the caller must change the request
 │   ├── InvalidRequest · UnknownField · InvalidJson · BodyTooLarge · UnsupportedMediaType · MethodNotAllowed
+│   ├── AddressTooLong · HeadersTooLarge
 │   ├── NotAuthenticated · Forbidden · NotFound
 │   ├── ThreadBusy · StaleHead · IdempotencyConflict · ApprovalClosed · ApprovalExpired
 │   └── RateLimited · TooManyStreams
@@ -93,6 +94,18 @@ class BodyTooLarge(RequestError):
     code = "body_too_large"
     status = 413
     sentence = "The body is larger than this server accepts."
+
+
+class AddressTooLong(RequestError):
+    code = "address_too_long"
+    status = 414
+    sentence = "The address is longer than this server reads."
+
+
+class HeadersTooLarge(RequestError):
+    code = "headers_too_large"
+    status = 431
+    sentence = "The request has more headers than this server reads."
 
 
 class UnsupportedMediaType(RequestError):

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from chatserver.logs import logging_config, parse_levels
+from chatserver.logs import Redacted, logging_config, parse_levels
 
 
 def test_a_level_for_all_and_levels_of_components():
@@ -34,3 +34,20 @@ def test_no_text_can_forge_a_line_or_reach_the_terminal(text: str, capsys: pytes
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["event"] == text
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("chat_0123456789ab_" + "x" * 43, "chat_0123456789ab_[redacted]"),
+        ("GET /api/v1/me?token=abc&a=1", "GET /api/v1/me?token=[redacted]&a=1"),
+        ("/accounts/setup/?code=abc", "/accounts/setup/?code=[redacted]"),
+        ("postgres://me:pass@host/db", "postgres://[redacted]@host/db"),
+        ('a "secret key" in text', 'a \\"[redacted]\\" in text'),
+        ("mail me@example.org about http://127.0.0.1:9/x", "mail me@example.org about http://127.0.0.1:9/x"),
+    ],
+)
+def test_no_line_has_a_secret(said: str, shown: str) -> None:
+    line = Redacted(["secret key"])(None, "info", json.dumps({"event": said}))
+    assert line == f'{{"event": "{shown}"}}'
+    assert json.loads(line)

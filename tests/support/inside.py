@@ -65,9 +65,11 @@ class Inside:
         """The whole answer; with ``parts``, of one that does not end, only so many pieces."""
         return self.do(self._request(method, address, headers or {}, body or b"", parts))
 
-    def talk(self, *frames: dict[str, Any], headers: Headers | None = None) -> "Talk":
-        """Open a socket, send each frame when the one before has been replied to, where it has a ``req``, and close."""
-        return self.do(self._talk(frames, headers or {}))
+    def talk(self, *frames: dict[str, Any], headers: Headers | None = None, patience: bool = False) -> "Talk":
+        """Open a socket, send each frame when the one before has been replied to, where it has a ``req``, and close;
+        with ``patience`` wait until the server does.
+        """
+        return self.do(self._talk(frames, headers or {}, patience))
 
     async def _start(self) -> None:
         from chatserver.application import application  # noqa: PLC0415  it is made once, from settings that tests change
@@ -106,7 +108,7 @@ class Inside:
         told = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in start["headers"]]
         return Answer(status=start["status"], headers=told, body=b"".join(parts))
 
-    async def _talk(self, frames: tuple[dict[str, Any], ...], headers: Headers) -> "Talk":
+    async def _talk(self, frames: tuple[dict[str, Any], ...], headers: Headers, patience: bool) -> "Talk":
         pipe = _Pipe()
         raw = _raw({"Host": "localhost", **headers}, 0)
         scope = {"type": "websocket", **_address("/ws/v1"), "headers": raw, "subprotocols": ["chat.v1"]}
@@ -118,6 +120,8 @@ class Inside:
             pipe.incoming.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
             while "req" in frame and talk.close_code is None and not talk.has(frame["req"]):
                 talk.take(await pipe.said())
+        while patience and talk.close_code is None:
+            talk.take(await pipe.said())
         pipe.incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await serving
         while not pipe.outgoing.empty():
