@@ -3,6 +3,7 @@
 # make check  format, lint, types, imports, tests
 # make chaos  kill the server at random moments and prove that nothing is lost
 # make proofs hundreds of random histories and a thousand random runs, where CI is content with some
+# make attacks  everything that is tried against the server, and who may do what
 # make sabotage  spoil a line at a time in a copy of the tree, and see that the tests see it
 SHELL := /bin/sh
 PORT ?= 8000
@@ -11,7 +12,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check chaos proofs sabotage format clean
+.PHONY: run setup vendor test check chaos attacks proofs sabotage format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -50,6 +51,9 @@ check: setup
 
 chaos: setup
 	@$(BIN)/python -m pytest -q tests/chaos
+
+attacks: setup
+	@$(BIN)/python -m pytest -q -n 2 tests/attacks tests/permissions tests/laws
 
 proofs: setup
 	@READER_EXAMPLES=300 AGREEMENT_RUNS=1000 $(BIN)/python -m pytest -q tests/contracts/test_any_reader.py tests/contracts/test_agreement.py
