@@ -179,6 +179,7 @@ class AnyReader(RuleBasedStateMachine):
     weather: ClassVar[Weather]
     user: ClassVar[User]
     loop: ClassVar[asyncio.AbstractEventLoop]
+    finds_the_lost: ClassVar[bool]  # the log in memory is woken by what is written to it, or not at all
     prunes: ClassVar[bool]
 
     @initialize()
@@ -231,6 +232,20 @@ class AnyReader(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.005, 0.06]))
     def rest(self, seconds: float) -> None:
         self.do(asyncio.sleep(seconds))
+
+    @precondition(lambda self: self.finds_the_lost and self.readers)
+    @rule(acts=ACTS, weather=st.sampled_from(["lost", "late"]))
+    def all_find_what_does_not_come(self, acts: list[tuple[str, str]], weather: str) -> None:
+        """Whoever waits for news, and is not told of them, has them all the same."""
+        self.weather.is_now = "fair"
+        self.do(self._all_arrive())
+        self.weather.is_now = weather
+        self.write(acts)
+        self.do(self._all_arrive())
+
+    async def _all_arrive(self) -> None:
+        while any(reader.state.last < len(self.log) for reader in self.readers):
+            await asyncio.sleep(0.01)
 
     def teardown(self) -> None:
         if not hasattr(self, "log"):
@@ -307,7 +322,8 @@ def test_readers_cut_anywhere_resume_by_any_way_and_all_see_one_history(
     user: User, token_for: Any, log: str, settings: Any
 ) -> None:
     settings.EVENT_LOG, settings.RUN_CAPACITY, settings.MAX_STREAMS = log, 0, 10_000
-    AnyReader.user, AnyReader.prunes = user, log == "database"
+    AnyReader.user = user
+    AnyReader.finds_the_lost = AnyReader.prunes = log == "database"
     AnyReader.loop, AnyReader.weather = asyncio.new_event_loop(), Weather()
     stack = AsyncExitStack()
     AnyReader.whole = AnyReader.loop.run_until_complete(
