@@ -150,6 +150,13 @@ class Reader:
             self.seen[number] = text
         self.state.apply(number, event)  # raises where anything is missing, repeated or after the end
 
+    def go_on(self) -> None:
+        """Connect again where the connection has ended. Raises what it has ended with."""
+        assert self._reading is not None
+        if self._reading.done():
+            self._reading.result()
+            self.read("sse")
+
     async def told_otherwise(self) -> None:
         while not self.snapshots:
             assert self._reading is not None
@@ -244,7 +251,9 @@ class AnyReader(RuleBasedStateMachine):
         self.do(self._all_arrive())
 
     async def _all_arrive(self) -> None:
-        while any(reader.state.last < len(self.log) for reader in self.readers):
+        while behind := [reader for reader in self.readers if reader.state.last < len(self.log)]:
+            for reader in behind:
+                reader.go_on()
             await asyncio.sleep(0.01)
 
     def teardown(self) -> None:

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from tests.support.agreement import agreed_end, assert_prefix
 from tests.support.client import Client
+from tests.support.databases import POSTGRES
 from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 from tests.support.transcript import Transcript
@@ -20,7 +21,8 @@ TWO_PARTS = "ollama/gated-12"
 NOBODYS = "0190a000-0000-7000-8000-000000000000"
 
 
-@pytest.fixture(params=["uvicorn", "daphne"])
+# What differs between the servers does not differ between the databases.
+@pytest.fixture(params=["uvicorn"] if POSTGRES else ["uvicorn", "daphne"])
 def server(request: pytest.FixtureRequest) -> ChatServer:
     found: ChatServer = request.getfixturevalue(f"{request.param}_server")
     return found
