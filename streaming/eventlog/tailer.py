@@ -49,8 +49,9 @@ class Subscription:
         """
         if self._channel.gone:
             raise LogLost()
-        self._channel.known = max(self._channel.known, cursor)
-        return self._channel.ring.after(cursor, most=READ_EVENTS, most_bytes=READ_BYTES)
+        self._channel.reached(cursor)
+        entries = self._channel.ring.after(cursor, most=READ_EVENTS, most_bytes=READ_BYTES)
+        return entries if entries or cursor >= self._channel.known else None
 
     async def something_new(self) -> None:
         """Return when the run has something that was not there at the last return."""
@@ -69,6 +70,15 @@ class _Channel:
     @property
     def head(self) -> int:
         return max(self.known, self.ring.head or 0)
+
+    def reached(self, id: int) -> None:
+        """A reader here has come so far. The poll asks only for what is beyond that, so those who wait further back are
+        woken now: what they were not told of, they must read for themselves.
+        """
+        if id > self.head:
+            self.known = id
+            for subscription in self.subscriptions:
+                subscription.wake()
 
 
 class Tailer:
@@ -124,7 +134,11 @@ class Tailer:
         return 0 if channel is None else channel.head
 
     async def read(self, run_id: UUID, after: int) -> list[Entry]:
-        return await self._log.read(run_id=run_id, after=after)
+        entries = await self._log.read(run_id=run_id, after=after)
+        channel = self._channels.get(run_id)
+        if channel is not None and entries:
+            channel.reached(entries[-1].id)
+        return entries
 
     async def poll_for_ever(self) -> None:
         """Once a second, one question for all runs that are followed here."""

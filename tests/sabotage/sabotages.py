@@ -114,6 +114,13 @@ SABOTAGES = (
         seen_by=(READERS,),
     ),
     Sabotage(
+        name="what one reader finds is kept from the others",
+        path="streaming/eventlog/tailer.py",
+        old="            for subscription in self.subscriptions:\n",
+        new="            for subscription in ():\n",
+        seen_by=("tests/streaming/eventlog/test_tailer.py",),
+    ),
+    Sabotage(
         name="the terminal event before the answer's end",
         path="streaming/engine/machine.py",
         old="        events += self._teller.take()\n        return Ending(",
