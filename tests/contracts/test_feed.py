@@ -119,7 +119,7 @@ async def test_a_feed_that_cannot_go_on_from_the_cursor_says_so(bob: Client, ser
     gone = "DELETE FROM conversations_feedevent WHERE user_id = ? AND number < ?"
     assert server.spoil(gone, key(me), head) > 0
     async with bob.socket() as socket:
-        for number, reason in ((head + 7, "cursor_ahead"), (head - 2, "feed_pruned")):
+        for number, reason in ((head + 7, "cursor_ahead"), (10**18 - 1, "cursor_ahead"), (head - 2, "feed_pruned")):
             async with bob.stream("GET", f"/api/v1/events?after={number}") as stream:
                 (reset,) = await messages(stream, head)
             envelope = {"event": "feed.reset", "feed": head, "data": {"head": head, "reason": reason}}
@@ -131,6 +131,10 @@ async def test_a_feed_that_cannot_go_on_from_the_cursor_says_so(bob: Client, ser
         await bob.post("/api/v1/threads", {"title": "Four"})
         await socket.until(lambda: len(told(socket)) == 2, within=20)
         assert told(socket)[1]["feed"] == head + 1
+        socket.frames.clear()
+        await socket.call("subscribe", {"feed": True, "after": 10**30})  # more than a database's number
+        await socket.until(lambda: len(told(socket)) == 1, within=20)
+        assert told(socket)[0]["data"]["reason"] == "cursor_ahead"
 
 
 async def test_nobody_hears_of_others_and_no_door_stands_open(ada: Client, bob: Client, server: ChatServer) -> None:
