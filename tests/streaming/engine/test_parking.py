@@ -102,6 +102,17 @@ async def test_what_was_approved_runs_once_and_the_answer_goes_on(user: User) ->
     assert result.tool_call_id == turn.tool_calls[0].id
 
 
+async def test_a_decision_wakes_whoever_can_go_on(user: User) -> None:
+    async with bench_of(user) as bench:
+        run = await bench.send()
+        (asked,) = await bench.parked(run)
+        bench.engine.supervisor._poll = 60.0
+        bench.engine.supervisor._look.set()  # so that it begins to wait for so long
+        await asyncio.sleep(0.3)
+        await bench.decide(run, asked, "approve")
+        assert names(await bench.watch(run))[-1] == "run.completed"
+
+
 async def test_what_was_denied_does_not_run_and_the_model_is_told_why(user: User) -> None:
     async with bench_of(user) as bench:
         run = await bench.send()
