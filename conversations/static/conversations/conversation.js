@@ -50,11 +50,11 @@ export class Conversation {
     try {
       const path = `/threads/${encodeURIComponent(threadId)}`;
       const [thread, page] = await Promise.all([this.api.get(path), this.api.get(`${path}/messages`)]);
-      if (!this.isHere(threadId)) return;
-      this.showPage(thread, page);
-      // One that began while this was read was told by the feed alone.
-      const told = this.store.state.threads.items.find((one) => one.id === threadId)?.active_runs ?? [];
-      for (const runId of [...thread.active_runs, ...told].slice(0, 1)) {
+      if (!this.isHere(threadId) || this.store.state.view === "deleted") return;
+      // What changed while this was read, the feed alone has told: a name, a run that began.
+      const told = this.store.state.threads.items.find((one) => one.id === threadId);
+      this.showPage((this.threads.fed && told) || thread, page);
+      for (const runId of [...thread.active_runs, ...(told?.active_runs ?? [])].slice(0, 1)) {
         this.runs.follow(runId, this.watcher(threadId, runId));
       }
     } catch (fault) {
