@@ -39,14 +39,16 @@ class World:
         self.people["root"] = create_user(username="root", password="correct horse battery", is_superuser=True)
         self._grant("olga", *_LOOK)
         self._grant("rhea", *_LOOK, "read_transcripts")
-        self._parked = {name: self._asked(user) for name, user in self.people.items()}
+        for user in self.people.values():
+            thread_of(user, title=user.username)  # something of their own in everybody's lists and feeds
+        self._parked = {name: self._asked(self.people[name]) for name in _WITH_THINGS}
 
     def settle(self, inside: Inside) -> None:
         self.inside = inside
         self.gates = _Gates()  # only now: making the application sets all logs up anew
-        self._kept = {name: {**self._things(user), **self._parked[name]} for name, user in self.people.items()}
+        self._kept = {name: {**self._things(self.people[name]), **self._parked[name]} for name in _WITH_THINGS}
         self._sessions = {name: self._session(name) for name in self.people}
-        self._tokens = {(name, scope): self._token(name, scope) for name in self.people for scope in ("", *_SCOPES)}
+        self._tokens = {(name, scope): self._token(name, scope) for name, scope in _BY_TOKEN.values()}
         User.objects.filter(username="zoe").update(is_active=False)
 
     def close(self) -> None:
@@ -169,7 +171,7 @@ class _Gates(logging.Handler):
 
 
 _PLACEHOLDER = re.compile(r"<(?:\w+:)?(\w+)>")
-_SCOPES = ("read", "chat", "manage")
+_WITH_THINGS = ("ada", "zoe", "bob")  # the owner, one who is switched off, and another
 _BY_SESSION = {
     R.OWNER: "ada",
     R.FORGED: "ada",
