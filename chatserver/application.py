@@ -14,4 +14,6 @@ _http = BodyLimit(WriteTimeout(get_asgi_application(), seconds=settings.WRITE_TI
 _everything_else = re_path("", no_such_socket)  # type: ignore[arg-type]  # an ASGI application, as URLRouter takes
 _websocket = CookieMiddleware(URLRouter([*websocket_urlpatterns, _everything_else]))
 
-application = Lifetime(HeadLimit(OwnThreads(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))))
+_either = HeadLimit(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))
+
+application = Lifetime(OwnThreads(_either))
