@@ -49,7 +49,7 @@ def decide_approval(
         check(approval.tool, arguments)
     undecided = Approval.objects.filter(pk=approval.pk, decision=Approval.Decision.PENDING, expires_at__gt=Now())
     ruling = {"decision": decision, "note": note, "decided_by_id": by, "decided_at": timezone.now()}
-    if arguments is not None:
+    if arguments is not None and _binding(approval, arguments) != approval.arguments_hash:
         ruling |= {"changed": arguments, "arguments_hash": _binding(approval, arguments)}
     if not undecided.update(**ruling):
         raise ApprovalExpired()
@@ -81,10 +81,9 @@ def _overdue() -> QuerySet[Run]:
 def _refuse_unless_the_same(approval: Approval, *, decision: str, arguments: dict[str, Any] | None) -> None:
     """The same decision about the same arguments: to approve without naming any is to approve what was asked for."""
     same = approval.decision == decision
-    if arguments is not None:
-        same = same and _binding(approval, arguments) == approval.arguments_hash
-    elif decision == Approval.Decision.APPROVE:
-        same = same and approval.changed is None
+    if decision == Approval.Decision.APPROVE:
+        meant = approval.arguments if arguments is None else arguments
+        same = same and _binding(approval, meant) == approval.arguments_hash
     if not same:
         raise ApprovalClosed(details={"decision": approval.decision})
 

@@ -13,8 +13,20 @@ NEVER_ALLOWED = ErrorObject(code="not_run", message="Not run: the answer ended b
 
 def binding(*, run_id: str, tool: str, arguments: dict[str, Any]) -> str:
     """The hash of what may be done once: with other arguments, by another tool or in another run it is another."""
-    canonical = json.dumps([run_id, tool, arguments], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    meant = [run_id, tool, _numbers_as_meant(arguments)]
+    canonical = json.dumps(meant, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _numbers_as_meant(value: Any) -> Any:
+    """A whole number is the same however it is written: PostgreSQL gives 1e22 back as 10000000000000000000000."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_numbers_as_meant(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _numbers_as_meant(item) for name, item in value.items()}
+    return value
 
 
 def waits(step: Step) -> bool:

@@ -67,6 +67,24 @@ def test_the_same_decision_again_is_no_fault_and_changes_nothing(user: Any) -> N
     assert asked.note == "first"
 
 
+def test_to_name_the_arguments_that_were_asked_about_is_to_approve_what_was_asked(user: Any) -> None:
+    (asked,) = park(ask(user).run, "hello")
+    decide(asked, "approve", arguments={"line": "hello"})
+    assert decide(asked, "approve").pk == asked.run_id
+    asked.refresh_from_db()
+    assert asked.changed is None
+
+
+@pytest.mark.parametrize("number", [1e22, 1e16, -0.0, 1.0, 1.5e-9, 2**80, 12.50])
+def test_a_number_is_approved_as_it_is_however_the_database_writes_it(user: Any, number: float) -> None:
+    (asked,) = park(ask(user).run, "hello")
+    arguments = {"line": "hello", "numbers": [number, {"n": number}]}
+    decide(asked, "approve", arguments=arguments)
+    assert decide(asked, "approve", arguments=arguments).pk == asked.run_id
+    asked.refresh_from_db()
+    assert asked.approved_arguments == arguments
+
+
 def test_another_decision_is_refused(user: Any) -> None:
     (asked,) = park(ask(user).run, "hello")
     decide(asked, "approve")
