@@ -4,8 +4,8 @@ from typing import IO, Any
 from django.conf import settings
 from rest_framework.parsers import BaseParser
 
-from streaming.protocol.commands import parse_json
 from streaming.protocol.errors import BodyTooLarge
+from streaming.protocol.strict_json import parse_json
 
 
 class StrictJSONParser(BaseParser):

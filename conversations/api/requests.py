@@ -1,6 +1,6 @@
 """What every plain resource reads from a request."""
 
-from typing import Any, cast
+from typing import cast
 
 from rest_framework.request import Request
 
@@ -8,7 +8,6 @@ from chatserver.accounts.principal import Principal
 from streaming.protocol.errors import InvalidRequest
 
 LONGEST_SEARCH = 200
-LONGEST_KEY = 200
 
 
 def principal(request: Request) -> Principal:
@@ -35,20 +34,3 @@ def search_words(request: Request) -> str:
     if len(text) > LONGEST_SEARCH:
         raise InvalidRequest(f"q is at most {LONGEST_SEARCH} characters.", details={"field": "q"})
     return text
-
-
-def keyed_body(request: Request) -> tuple[str | None, Any]:
-    """The idempotency key, from the header or its field, and the body without that field. Raises InvalidRequest."""
-    body = request.data
-    in_body = None
-    if isinstance(body, dict):
-        body = dict(body)
-        in_body = body.pop("idempotency_key", None)
-    key = request.headers.get("Idempotency-Key") or in_body
-    if key is None:
-        return None, body
-    if not isinstance(key, str) or not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
-        raise InvalidRequest(
-            f"An idempotency key is 1 to {LONGEST_KEY} printable characters.", details={"field": "idempotency_key"}
-        )
-    return key, body

@@ -13,6 +13,7 @@ from chatserver.accounts.principal import Principal
 from conversations import permissions, selectors, wire
 from conversations.api import requests
 from conversations.api.endpoints import endpoint
+from conversations.api.idempotency import take_key
 from conversations.models import Thread
 from conversations.services import threads as verbs
 from conversations.services.idempotency import Key
@@ -40,7 +41,8 @@ class Threads(APIView):
     def post(self, request: Request) -> Response:
         principal = requests.principal(request)
         permissions.require(principal, "chat")
-        text, body = requests.keyed_body(request)
+        body = request.data  # our parser's own plain values, made for this request
+        text = take_key(request.headers, body)
         command = parse(body, NewThread)
         key = Key(user_id=principal.user_id, key=text, body_hash=body_hash(body, scope="threads")) if text else None
         thread, replayed = verbs.create_thread(owner_id=principal.user_id, command=command, key=key)

@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import math
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from streaming.protocol.errors import InvalidJson, InvalidRequest, UnknownField
+from streaming.protocol.errors import InvalidRequest, UnknownField
 from streaming.protocol.text import clean
 
 MAX_CONTENT = 400_000  # characters: beyond any model's window worth paying for, well under the body limit
-MAX_DEPTH = 32
 MAX_PARAMETERS = 8_192  # bytes of JSON: generous for a dozen numbers and a few stop words
 MAX_TAGS = 20
 MAX_LANES = 4  # answers side by side: more fit on no screen, and each is a generation of its own
@@ -170,20 +168,11 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True):
     t: Any = None
 
 
+class Nothing(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a call that takes none."""
+
+
 Command = TypeVar("Command", bound=msgspec.Struct)
-
-
-def parse_json(raw: bytes | str) -> Any:
-    """JSON text from a client as plain values.
-
-    Raises InvalidJson for anything else, for NaN and infinities, numbers of thousands of digits, and deep nesting.
-    """
-    try:
-        value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
-        _check_depth(value, MAX_DEPTH)
-    except (ValueError, RecursionError) as fault:
-        raise InvalidJson() from fault
-    return value
 
 
 def parse(body: Any, kind: type[Command]) -> Command:
@@ -213,30 +202,9 @@ def body_hash(body: Any, *, scope: str) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):  # 1e999 is well-formed, but what we would write back is not
-        raise ValueError(f"{digits[:20]} is too large a number")
-    return value
-
-
 def _check_parameters(parameters: dict[str, Any]) -> None:
     if len(json.dumps(parameters)) > MAX_PARAMETERS:
         raise ValueError(f"parameters is larger than {MAX_PARAMETERS} bytes of JSON")
-
-
-def _check_depth(value: Any, room: int) -> None:
-    if room < 0:
-        raise ValueError("nested too deeply")
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            _check_depth(item, room - 1)
 
 
 def _cleaned(value: Any) -> Any:

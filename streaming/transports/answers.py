@@ -5,8 +5,9 @@ from typing import Any
 from django.http import HttpRequest
 
 from conversations.api.endpoints import endpoint as endpoint
-from streaming.protocol.commands import parse_json
+from streaming.protocol.commands import Nothing, parse
 from streaming.protocol.errors import InvalidRequest, UnsupportedMediaType
+from streaming.protocol.strict_json import parse_json
 
 
 def json_body(request: HttpRequest) -> Any:
@@ -19,17 +20,9 @@ def json_body(request: HttpRequest) -> Any:
     return parse_json(raw)
 
 
-def idempotency_key(request: HttpRequest, body: Any) -> str | None:
-    """From the header, or from the body, where it is taken out."""
-    in_body = body.pop("idempotency_key", None) if isinstance(body, dict) else None
-    key = request.headers.get("Idempotency-Key") or in_body
-    if key is None:
-        return None
-    if not isinstance(key, str) or not 1 <= len(key) <= 200 or not key.isprintable():
-        raise InvalidRequest(
-            "An idempotency key is 1 to 200 printable characters.", details={"field": "idempotency_key"}
-        )
-    return key
+def no_body(request: HttpRequest) -> None:
+    """Refuse whatever a body says to a call that takes none. Raises as ``json_body`` and ``parse`` do."""
+    parse(json_body(request), Nothing)
 
 
 def last_event(request: HttpRequest) -> int:

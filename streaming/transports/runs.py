@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from chatserver.accounts.principal import Principal
 from conversations import selectors, wire
 from conversations.api.answers import json_answer
+from conversations.api.idempotency import take_key
 from conversations.models import Run
 from conversations.services.run_open import Opened
 from streaming.protocol.codec import Entry
@@ -21,7 +22,7 @@ from streaming.protocol.errors import InvalidRequest
 from streaming.protocol.lifecycle import TERMINAL, RunStatus
 from streaming.protocol.snapshot import RunState
 from streaming.transports import finished, sending
-from streaming.transports.answers import endpoint, idempotency_key, json_body, last_event, whole_number
+from streaming.transports.answers import endpoint, json_body, last_event, no_body, whole_number
 from streaming.transports.attach import Wish
 from streaming.transports.beginning import beginning_of
 from streaming.transports.follow import follow
@@ -41,7 +42,7 @@ ONE_RUN_A_STREAM = (
 @endpoint("POST")
 async def start(request: HttpRequest, principal: Principal, thread_id: str) -> HttpResponseBase:
     body = json_body(request)
-    key = idempotency_key(request, body)
+    key = take_key(request.headers, body)
 
     command = parse(body, Send)
 
@@ -108,7 +109,7 @@ async def events(request: HttpRequest, principal: Principal, run_id: str) -> Htt
 
 @endpoint("POST")
 async def cancel(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
-    json_body(request)
+    no_body(request)
     run = await sending.cancel(principal, run_id)
     ended = RunStatus(run.status) in TERMINAL
     return json_answer({"run": wire.run_object(run)}, status=200 if ended else 202)
@@ -116,7 +117,7 @@ async def cancel(request: HttpRequest, principal: Principal, run_id: str) -> Htt
 
 async def _chat(request: HttpRequest, principal: Principal) -> Opened:
     body = json_body(request)
-    key = idempotency_key(request, body)
+    key = take_key(request.headers, body)
     return await sending.chat(engine(), principal, parse(body, Chat), key=key, body=body)
 
 

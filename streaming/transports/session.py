@@ -21,9 +21,9 @@ from streaming.protocol.commands import (
     Subscribe,
     SubscriptionKey,
     parse,
-    parse_json,
 )
 from streaming.protocol.errors import BodyTooLarge, ChatError, InvalidJson, InvalidRequest, NotAuthenticated
+from streaming.protocol.strict_json import parse_json
 
 PROTOCOL = "chat.v1"
 

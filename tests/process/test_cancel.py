@@ -146,3 +146,13 @@ async def _asked(standin: StandIn, model: str) -> None:
         lambda stats: stats["active"] > 0 and stats["bodies"][-1]["model"] == name,
         timeout=3,
     )
+
+
+async def test_a_stop_takes_no_body_but_an_empty_one(ada: Client) -> None:
+    run = await ada.start(model="ollama/slow-2000@200")
+    path = f"/api/v1/runs/{run['id']}/cancel"
+    for body, code in (({"reason": "late"}, "unknown_field"), ([1], "invalid_request"), ("now", "invalid_request")):
+        answer = await ada.post(path, body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    assert (await ada.look(run["id"]))["run"]["status"] in ("queued", "in_progress")
+    assert (await ada.post(path, {})).status_code in (200, 202)

@@ -153,3 +153,14 @@ async def test_a_key_means_one_thing_on_every_transport_and_a_refusal_leaves_it_
     assert await frame(ada, thread, body, "free") == (first[0], True)
     elsewhere = await ada.post(f"/api/v1/threads/{await ada.new_thread()}/runs", {**body, "idempotency_key": "free"})
     assert elsewhere.status_code == 422
+
+
+async def test_a_key_in_a_header_is_ascii_so_that_it_is_the_same_everywhere(ada: Client) -> None:
+    for path, body in (("/api/v1/threads", {}), ("/api/chat", {"message": "Hi", "model": MODEL})):
+        for header in ("caf\xe9".encode(), "caf\xe9".encode("latin-1")):
+            answer = await ada.http.post(path, json=body, headers={b"Idempotency-Key": header})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+        named = await ada.post(path, {**body, "idempotency_key": f"caf\xe9 {path}"})
+        again = await ada.post(path, {**body, "idempotency_key": f"caf\xe9 {path}"})
+        assert named.is_success
+        assert again.headers["Idempotency-Replayed"] == "true"
