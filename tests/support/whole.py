@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -12,9 +12,10 @@ from uuid import UUID
 from django.db import connections as database_connections
 
 from chatserver.application import application
+from chatserver.edge import OwnThreads
 from conversations.models import Run
 from streaming import wiring
-from streaming.protocol.codec import Entry, decode, dumps
+from streaming.protocol.codec import Entry, dumps
 from streaming.protocol.events import TERMINAL_EVENTS
 from streaming.providers.base import Provider
 from streaming.transports.beginning import beginning_of
@@ -24,7 +25,7 @@ from streaming.wiring import Engine
 from tests.support.sse import Parser
 
 # Without Lifetime, which would take the test's own signals.
-_application = application._application
+_application: Any = application._application
 Published = Callable[[UUID, Sequence[Entry]], None]
 
 
@@ -191,12 +192,8 @@ async def the_whole(
             thread.submit(database_connections.close_all).result()
 
 
-def number_of(text: str) -> int | None:
-    return decode(text)[0]
-
-
-async def let_go(reading: "asyncio.Task[Any]") -> None:
-    """End a reader in the middle of whatever it does, as a lost connection does."""
-    reading.cancel()
-    with suppress(asyncio.CancelledError):
-        await reading
+def _threads_of(wrapped: Any) -> list[Any]:
+    """Those in which requests ask the database, however deep their owner is wrapped."""
+    while not isinstance(wrapped, OwnThreads):
+        wrapped = wrapped._application
+    return list(wrapped._threads)
