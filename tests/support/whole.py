@@ -188,7 +188,7 @@ async def the_whole(
         wiring._engine = None
         await engine.stop()
         forget_connections()
-        for thread in _application._application._threads:
+        for thread in _threads_of(_application):
             thread.submit(database_connections.close_all).result()
 
 
