@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from conversations.models import Approval, Message, Run, RunEvent, RunLease, Step
 from conversations.selectors.messages import path_ids
 from streaming.protocol.codec import Entry
+from streaming.protocol.errors import NotFound
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
 
 # How far back a prompt may reach. What fits the model's window of it is decided where the prompt is built.
@@ -38,6 +39,15 @@ def recorded_run(run: Run) -> RunRecord:
         steps=list(Step.objects.filter(run=run).order_by("index")),
         head=run.head if head is None else head,
     )
+
+
+def record_of(run_id: UUID) -> RunRecord:
+    """The run as its rows say now. Raises NotFound where it was removed meanwhile, with its thread or its answer."""
+    run = Run.objects.filter(pk=run_id).first()
+    record = None if run is None else recorded_run(run)
+    if record is None or all(message.pk != record.run.answer_id for message in record.messages):
+        raise NotFound()
+    return record
 
 
 def open_approvals(run: Run) -> list[Approval]:

@@ -39,7 +39,9 @@ def decide_approval(
     """
     # A cancel, an expiry, a claim and the run's other decisions take turns with this one.
     lock_thread_of(approval.run_id)
-    run = Run.objects.get(pk=approval.run_id)
+    run = Run.objects.filter(pk=approval.run_id).first()
+    if run is None:
+        raise NotFound()  # its message was deleted while we waited for the thread
     approval.refresh_from_db()
     if approval.decision != Approval.Decision.PENDING:
         _refuse_unless_the_same(approval, decision=decision, arguments=arguments)

@@ -88,10 +88,8 @@ async def _record_at_the_end(engine: Engine, run: Run, live: Live) -> tuple[RunR
 
 
 def _record(run_id: UUID) -> tuple[RunRecord, list[Approval]]:
-    run = Run.objects.filter(pk=run_id).first()
-    if run is None:
-        raise NotFound()
-    return selectors.recorded_run(run), selectors.open_approvals(run)
+    record = selectors.record_of(run_id)
+    return record, selectors.open_approvals(record.run)
 
 
 def _finished(record: RunRecord, approvals: list[Approval]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -16,6 +16,7 @@ from conversations.api.answers import json_answer
 from conversations.api.idempotency import take_key
 from conversations.models import Run
 from conversations.services.run_open import Opened
+from streaming.eventlog.base import LogLost
 from streaming.protocol.codec import Entry
 from streaming.protocol.commands import Chat, Send, parse
 from streaming.protocol.errors import InvalidRequest
@@ -51,7 +52,7 @@ async def start(request: HttpRequest, principal: Principal, thread_id: str) -> H
 
     if request.GET.get("wait") == "true":
         return await _waited_for(principal, opening, finished.runs_answer if command.models else finished.run_answer)
-    if EVENT_STREAM in request.headers.get("Accept", ""):
+    if EVENT_STREAM in request.headers.get("Accept", "").lower():
         if command.models:
             raise InvalidRequest(ONE_RUN_A_STREAM, details={"field": "models"})
         return await _streamed(request, principal, opening)
@@ -80,7 +81,10 @@ async def look(request: HttpRequest, principal: Principal, run_id: str) -> HttpR
     after = whole_number(request, "after", 0)
     wait = min(whole_number(request, "wait", 0), LONGEST_WAIT)
     with connections().opened(principal) as live:
-        entries = await _news(engine(), run, live, after=after, wait=wait)
+        try:
+            entries = await _news(engine(), run, live, after=after, wait=wait)
+        except LogLost:
+            entries = []  # the run was removed, or its rows alone are left: looking at it again says which
         if live.ending is not None:
             raise live.ended()
     run = await sending.find_run(principal, run_id)  # as it stands now
@@ -157,25 +161,33 @@ async def _streamed(
 
 
 async def _state(running: Engine, run: Run) -> dict[str, Any]:
+    """From the log while the run goes on, from the rows after, and where the log has lost it. Raises NotFound where it
+    was removed meanwhile.
+    """
     if RunStatus(run.status) not in TERMINAL:
-        state = RunState()
-        while entries := await running.event_log.read(run_id=run.pk, after=state.last):
-            state.extend(entries)
-        if not state.terminal:
+        state = await _told_so_far(running, run)
+        if state.run is not None and not state.terminal:
             told: dict[str, Any] = {"run": state.run, "head": state.last}
             told |= {"messages": state.messages, "steps": state.steps}
             if state.approvals:
                 open_still = await sync_to_async(selectors.open_approvals)(run)
                 told["approvals"] = [wire.approval_object(approval) for approval in open_still]
             return told
-        await sync_to_async(run.refresh_from_db)()
-    record = await sync_to_async(selectors.recorded_run)(run)
+    record = await sync_to_async(selectors.record_of)(run.pk)
     return {
         "run": wire.run_object(record.run),
         "head": record.head,
         "messages": [wire.message_object(message) for message in record.messages],
         "steps": [wire.step_object(step) for step in record.steps],
     }
+
+
+async def _told_so_far(running: Engine, run: Run) -> RunState:
+    state = RunState()
+    with suppress(LogLost):
+        while entries := await running.event_log.read(run_id=run.pk, after=state.last):
+            state.extend(entries)
+    return state
 
 
 async def _news(running: Engine, run: Run, live: Live, *, after: int, wait: int) -> list[Entry]:

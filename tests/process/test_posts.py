@@ -242,3 +242,10 @@ def _run_of(answer: httpx.Response) -> str:
 
 def _json(value: Any) -> bytes:
     return httpx.Request("POST", "http://x", json=value).content if value is not None else b"null"
+
+
+async def test_a_stream_is_asked_for_in_any_case(ada: Client) -> None:
+    path = f"/api/v1/threads/{await new_thread(ada)}/runs"
+    headers = {"Accept": "application/json;q=0.5, Text/Event-Stream"}
+    answer = await ada.http.post(path, json={"content": "Hi", "model": MODEL}, headers=headers)
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
