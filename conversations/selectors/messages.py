@@ -10,15 +10,20 @@ from conversations.models import Message, Run, Step, Thread
 from conversations.selectors import cursors
 
 PAGE = 50
+# What a page is made of is in the memory several times over. 50 messages of people are a few thousand characters; of
+# somebody who wants it to be much, twenty million.
+PAGE_CHARACTERS = 1_000_000
 
-# The path from a leaf towards the root, at most so many messages: one walk along an index in the database.
+# The path from a leaf towards the root, at most so many messages, and none above so many characters: one walk along an
+# index in the database.
 _PATH = """
-WITH RECURSIVE path(id, parent_id, depth) AS (
-    SELECT id, parent_id, 1 FROM conversations_message WHERE id = %s AND thread_id = %s
+WITH RECURSIVE path(id, parent_id, depth, told) AS (
+    SELECT id, parent_id, 1, LENGTH(content) + LENGTH(thinking)
+    FROM conversations_message WHERE id = %s AND thread_id = %s
     UNION ALL
-    SELECT m.id, m.parent_id, path.depth + 1
+    SELECT m.id, m.parent_id, path.depth + 1, path.told + LENGTH(m.content) + LENGTH(m.thinking)
     FROM conversations_message m JOIN path ON m.id = path.parent_id
-    WHERE path.depth < %s
+    WHERE path.depth < %s AND path.told < %s
 )
 SELECT id FROM path ORDER BY depth DESC
 """
@@ -56,8 +61,16 @@ class MessagePage:
     next: str | None
 
 
-def message_page(*, thread: Thread, cursor: str | None, leaf: UUID | None = None, size: int = PAGE) -> MessagePage:
-    """The newest messages of the branch that ends in ``leaf`` (the thread's head), or those from ``cursor`` upwards.
+def message_page(
+    *,
+    thread: Thread,
+    cursor: str | None,
+    leaf: UUID | None = None,
+    size: int = PAGE,
+    characters: int = PAGE_CHARACTERS,
+) -> MessagePage:
+    """The newest messages of the branch that ends in ``leaf`` (the thread's head), or those from ``cursor`` upwards:
+    ``size`` of them, fewer where these have more than so many ``characters``.
 
     Four queries.
     """
@@ -66,15 +79,15 @@ def message_page(*, thread: Thread, cursor: str | None, leaf: UUID | None = None
         leaf = cursors.decode_id(cursor)
     if leaf is None:
         return MessagePage(messages=[], steps=[], runs=[], next=None)
-    ids = path_ids(thread_id=thread.pk, leaf=leaf, most=size + 1)
-    shown = ids[-size:]
+    shown = path_ids(thread_id=thread.pk, leaf=leaf, most=size, most_characters=characters)
     messages = _in_order(shown)
+    above = messages[0].parent_id if messages else None
     # An answer that was gone on with has several runs, each with its steps; their ids are in the order of time.
     return MessagePage(
         messages=messages,
         steps=list(Step.objects.filter(run__answer_id__in=shown).order_by("run_id", "index")),
         runs=list(Run.objects.filter(answer_id__in=shown).order_by("pk")),
-        next=cursors.encode(str(ids[0])) if len(ids) > size else None,
+        next=None if above is None else cursors.encode(str(above)),
     )
 
 
@@ -111,13 +124,15 @@ def siblings(messages: Sequence[Message]) -> dict[UUID, list[UUID]]:
     return {message.pk: versions[message.parent_id] for message in messages}
 
 
-def path_ids(*, thread_id: UUID, leaf: UUID, most: int) -> list[UUID]:
-    """The ids of the last ``most`` messages on the way from the root to ``leaf``, the leaf last."""
+def path_ids(*, thread_id: UUID, leaf: UUID, most: int, most_characters: int) -> list[UUID]:
+    """The ids of the last ``most`` messages on the way from the root to ``leaf``, the leaf last; fewer where they have
+    ``most_characters`` before.
+    """
     field = models.UUIDField()
     with connection.cursor() as cursor:
         cursor.execute(
             _PATH,
-            [field.get_db_prep_value(leaf, connection), field.get_db_prep_value(thread_id, connection), most],
+            [*(field.get_db_prep_value(pk, connection) for pk in (leaf, thread_id)), most, most_characters],
         )
         return [_as_uuid(row[0]) for row in cursor.fetchall()]
 

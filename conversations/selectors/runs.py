@@ -12,6 +12,7 @@ from streaming.protocol.lifecycle import MessageStatus, RunStatus
 
 # How far back a prompt may reach. What fits the model's window of it is decided where the prompt is built.
 HISTORY = 1000
+HISTORY_CHARACTERS = 4_000_000  # a window of a million tokens; all of a thread may be more than the memory holds
 FIRST_ROWS = 8
 
 
@@ -78,9 +79,11 @@ def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> l
 
 
 def history_before(*, run: Run) -> tuple[list[Message], dict[UUID, Sequence[Step]]]:
-    """The messages from the root up to the run's question, and the steps of the answers among them by message."""
+    """The messages from the root up to the run's question, the newest of them where they are many or long, and the
+    steps of the answers among them by message.
+    """
     assert run.question_id is not None
-    ids = path_ids(thread_id=run.thread_id, leaf=run.question_id, most=HISTORY)
+    ids = path_ids(thread_id=run.thread_id, leaf=run.question_id, most=HISTORY, most_characters=HISTORY_CHARACTERS)
     rows = Message.objects.in_bulk(ids)
     messages = [rows[pk] for pk in ids if pk in rows]
     steps: dict[UUID, list[Step]] = {pk: [] for pk in rows}

@@ -42,6 +42,20 @@ def test_a_page_that_is_just_full_is_the_last(user: Any) -> None:
     assert selectors.message_page(thread=talk(user, 2), cursor=None, size=4).next is None
 
 
+def test_a_page_of_long_messages_has_fewer_of_them_and_the_rest_follows(user: Any) -> None:
+    thread = thread_of(user)
+    for number in range(3):
+        answer(ask(user, f"{number}" * 10, thread=thread).run, "b" * 10, thinking="c" * 10)
+    thread.refresh_from_db()
+    pages, cursor = [], None
+    while not pages or cursor is not None:
+        page = selectors.message_page(thread=thread, cursor=cursor, size=4, characters=25)
+        pages.append([message.content[0] for message in page.messages])
+        cursor = page.next
+    assert pages == [["2", "b"], ["1", "b"], ["0", "b"]]
+    assert len(selectors.message_page(thread=thread, cursor=None, size=4, characters=1).messages) == 1
+
+
 def test_only_the_shown_branch_is_listed(user: Any) -> None:
     thread = talk(user, 1)
     old = Message.objects.get(role="assistant")
@@ -78,13 +92,13 @@ def test_the_path_is_from_the_root_to_the_leaf_whatever_branches_there_are(user:
     leaf = thread.head_id
     first = Message.objects.get(content="a0")
     answer(ask(user, "other", thread=thread, parent_id=str(first.pk)).run, "branch")
-    ids = selectors.path_ids(thread_id=thread.pk, leaf=leaf, most=100)
+    ids = selectors.path_ids(thread_id=thread.pk, leaf=leaf, most=100, most_characters=10**6)
     assert [Message.objects.get(pk=pk).content for pk in ids] == ["q0", "a0", "q1", "a1"]
 
 
 def test_the_path_stops_at_the_limit_and_keeps_the_newest(user: Any) -> None:
     thread = talk(user, 2)
-    ids = selectors.path_ids(thread_id=thread.pk, leaf=thread.head_id, most=2)
+    ids = selectors.path_ids(thread_id=thread.pk, leaf=thread.head_id, most=2, most_characters=10**6)
     assert [Message.objects.get(pk=pk).content for pk in ids] == ["q1", "a1"]
 
 
