@@ -223,10 +223,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("tasks_are_made_in_one_place", "streaming/tasks.py"): "this is the place",
     (
         "owned_rows_come_through_a_gate",
-        "streaming/transports/finished.py",
-    ): "the run that the gate let through, at its end",
-    (
-        "owned_rows_come_through_a_gate",
         "streaming/transports/sending.py",
     ): "of runs, and of the token, let through before",
     (
