@@ -66,12 +66,20 @@ async def live(server: ChatServer, person: Person, threads: list[str]) -> Witnes
             for read in (read_over_sse, read_over_socket)
         ]
         stopper = asyncio.create_task(_cancel_one(client, runs[0]["id"]))
+        if random.random() < 0.8:  # else perhaps before anything was seen; on a busy machine that would be always
+            await _something_is_seen(witness)
         await asyncio.sleep(random.uniform(0.0, 0.5))
         await asyncio.to_thread(server.kill)
         for result in await asyncio.gather(*readers, stopper, return_exceptions=True):
             if isinstance(result, RuleBroken):
                 raise result
     return witness
+
+
+async def _something_is_seen(witness: Witness) -> None:
+    async with asyncio.timeout(30):
+        while not any(len(transcript.events) > 3 for seen in witness.seen.values() for transcript in seen):
+            await asyncio.sleep(0.01)
 
 
 async def _cancel_one(client: Client, run_id: str) -> None:
