@@ -33,25 +33,27 @@ workers=${TEST_WORKERS:-3}
 deploy/npm.sh test --silent
 $bin/python manage.py collectstatic --noinput --clear --verbosity 0
 
-# Tests with servers, browsers and kills keep time by the clock, and share the machine with one another. What misses its
-# time there has one more try with the machine to itself; what fails twice fails.
-by_the_clock() {
-    if ! $bin/python -m pytest -q -n "$workers" -m "$1" -o cache_dir=.pytest_cache/together; then
+# Tests share the machine with one another, and some keep time by the clock. What misses its time has one more try with
+# the machine to itself; what fails twice fails.
+stage() {
+    cache=.pytest_cache/$1
+    if ! $bin/python -m pytest -q -n "$2" -m "$3" -o cache_dir="$cache"; then
         echo "Once more, each by itself:"
-        $bin/python -m pytest -q -m "$1" -o cache_dir=.pytest_cache/together --last-failed --last-failed-no-failures none
+        $bin/python -m pytest -q -x -m "$3" -o cache_dir="$cache" --last-failed --last-failed-no-failures none
     fi
 }
 
 if [ -n "$postgres" ]; then
-    echo "On PostgreSQL, everything that touches a database:"
     export DATABASE_URL="$postgres"
-    $bin/python -m pytest -q -n "$workers" -m "database and not browser and not process"
+    echo "On PostgreSQL, everything that touches a database:"
+    # These wait for its disk more than they work.
+    stage postgres $((workers + 2)) "database and not browser and not process"
     echo "On PostgreSQL, with real servers:"
-    by_the_clock "process_on_both or (process and postgres)"
+    stage postgres-servers "$workers" "process_on_both or (process and postgres)"
     unset DATABASE_URL
     echo "On SQLite:"
 fi
-$bin/python -m pytest -q -n "$workers" -m "not browser and not process and not postgres"
+stage sqlite "$workers" "not browser and not process and not postgres"
 echo "With real servers and browsers:"
-by_the_clock "(browser or process) and not postgres"
+stage servers "$workers" "(browser or process) and not postgres"
 [ -z "$left_out" ] || echo "Left out on this machine: ${left_out#, }."

@@ -2,11 +2,15 @@
 
 import os
 import tempfile
+import zlib
 from pathlib import Path
 
-# One a test worker: a data directory is one process's.
+# One a checkout and test worker: a data directory is one process's.
 os.environ["DATA_DIR"] = str(
-    Path(os.environ.get("DATA_DIR") or Path(tempfile.gettempdir()) / f"chatserver-tests-{os.getuid()}")
+    Path(
+        os.environ.get("DATA_DIR")
+        or Path(tempfile.gettempdir()) / f"chatserver-tests-{os.getuid()}-{zlib.crc32(__file__.encode()):x}"
+    )
     / os.environ.get("PYTEST_XDIST_WORKER", "alone")
 )
 # Port 9 is nobody's: whether an Ollama happens to run on this machine must not change what a test sees.

@@ -11,6 +11,8 @@ from streaming.protocol.errors import InvalidRequest, UnknownField
 from streaming.protocol.text import clean
 
 MAX_CONTENT = 400_000  # characters: beyond any model's window worth paying for, well under the body limit
+# Of JSON text in ASCII, where a character takes up to twelve: so that no event of it, and no snapshot, is over 4 MiB.
+MAX_CONTENT_BYTES = 2_500_000
 MAX_PARAMETERS = 8_192  # bytes of JSON: generous for a dozen numbers and a few stop words
 MAX_TAGS = 20
 MAX_LANES = 4  # answers side by side: more fit on no screen, and each is a generation of its own
@@ -57,6 +59,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("model and models exclude each other")
         if not self.regenerate and not self.go_on and not (self.content and self.content.strip()):
             raise ValueError("content is required and must not be blank")
+        _check_size(self.content or "", "content")
         _check_parameters(self.parameters)
 
 
@@ -70,6 +73,7 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.message.strip():
             raise ValueError("message must not be blank")
+        _check_size(self.message, "message")
 
 
 class NewThread(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,6 +204,11 @@ def body_hash(body: Any, *, scope: str) -> str:
     meaning = {name: value for name, value in body.items() if name not in ("idempotency_key", "subscribe", "thread_id")}
     canonical = json.dumps([scope, meaning], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _check_size(text: str, field: str) -> None:
+    if 12 * len(text) > MAX_CONTENT_BYTES and len(json.dumps(text)) > MAX_CONTENT_BYTES:
+        raise ValueError(f"{field} is larger than {MAX_CONTENT_BYTES} bytes of JSON in ASCII")
 
 
 def _check_parameters(parameters: dict[str, Any]) -> None:

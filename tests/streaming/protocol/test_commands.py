@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streaming.protocol.commands import Send, SocketSend, parse
+from streaming.protocol.commands import Chat, Send, SocketSend, parse
 from streaming.protocol.errors import InvalidRequest, UnknownField
 
 GOOD: list[dict[str, Any]] = [
@@ -50,6 +50,14 @@ def test_a_key_on_the_socket_is_what_it_is_in_the_header(key: str) -> None:
     with pytest.raises(InvalidRequest):
         parse({"thread_id": "t", "content": "Why?", "idempotency_key": key}, SocketSend)
     assert parse({"thread_id": "t", "content": "Why?", "idempotency_key": "é k"}, SocketSend)
+
+
+def test_a_question_is_bounded_as_the_wire_writes_it() -> None:
+    for longest in ("a" * 400_000, "漢" * 400_000, "\U0001f600" * 208_000):
+        assert parse({"content": longest}, Send).content == longest
+    for kind, field in ((Send, "content"), (Chat, "message")):
+        with pytest.raises(InvalidRequest, match="2500000 bytes"):
+            parse({field: "\U0001f600" * 210_000}, kind)
 
 
 @pytest.mark.parametrize("body", BAD, ids=str)
