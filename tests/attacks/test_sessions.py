@@ -171,7 +171,7 @@ TOO_MUCH: list[tuple[str, str, Any]] = [
     ("POST", "/api/v1/threads/<thread_id>/runs", {"content": "x", "attachments": ["x"]}),
     ("POST", "/api/v1/threads/<thread_id>/runs", {"content": "x", **{f"f{number}": 1 for number in range(5000)}}),
     ("POST", "/api/v1/tokens", {"name": "x" * 101}),
-    ("POST", "/api/v1/tokens", {"scopes": ["read"] * 100_000}),
+    ("POST", "/api/v1/tokens", {"scopes": ["read"] * 5_000}),
 ]
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from conversations.models import Run, RunEvent, RunLease, Thread
+from conversations.models import Message, Run, RunEvent, RunLease, Thread
 from streaming.protocol.codec import dumps
 from streaming.protocol.events import BY_NAME, HINTS, Event
+from streaming.protocol.lifecycle import MessageStatus
 from tests.permissions.roles import Role, Verdict
 from tests.permissions.table import EVENTS, FRAMES, Frame
 from tests.permissions.test_calls import NOT_THERE
@@ -99,7 +100,8 @@ def test_every_event_has_a_schema_and_hints_are_told_apart() -> None:
 def ended_run_with(world: World, name: str) -> str:
     """The id of a run of the owner's whose log is one event of that name, and its end."""
     thread = Thread.objects.get(pk=world.filled("<thread_id>", R.OWNER))
-    run = Run.objects.create(thread=thread, owner_id=thread.owner_id, status="completed", head=2)
+    answer = Message.objects.create(thread=thread, role=Message.Role.ASSISTANT, status=MessageStatus.COMPLETED)
+    run = Run.objects.create(thread=thread, owner_id=thread.owner_id, answer=answer, status="completed", head=2)
     RunLease.objects.create(run=run, head=2)
     texts = [(name, {"run_id": str(run.pk), "content": SECRET}), ("thread.run.completed", {"run_id": str(run.pk)})]
     for seq, (event, data) in enumerate(texts, start=1):
