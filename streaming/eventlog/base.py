@@ -14,6 +14,8 @@ T = TypeVar("T")
 # A reader takes at most this much at a time, so that no reader's memory depends on how far behind it is.
 READ_EVENTS = 256
 READ_BYTES = 256 * 1024
+# One question about so many runs or feeds: thousands of conditions in a statement are more than SQLite's parser takes.
+ASKED_AT_ONCE = 200
 
 
 class Fenced(Exception):

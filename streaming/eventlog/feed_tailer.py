@@ -11,14 +11,12 @@ import structlog
 
 from conversations import selectors
 from conversations.selectors import FeedPiece
-from streaming.eventlog.base import READ_BYTES, READ_EVENTS
+from streaming.eventlog.base import ASKED_AT_ONCE, READ_BYTES, READ_EVENTS
 from streaming.eventlog.ring import Ring
 from streaming.offload import Offload
 from streaming.protocol.codec import Entry
 
 log = structlog.get_logger(__name__)
-# A question about so many feeds at once: thousands of conditions in one statement are more than SQLite's parser takes.
-AT_ONCE = 200
 
 
 class FeedSubscription:
@@ -115,6 +113,6 @@ def _news(known: Mapping[UUID, int]) -> dict[UUID, list[Entry]]:
     # A feed that nobody here has read yet is left to its reader, who is about to.
     moved = [(user_id, known[user_id]) for user_id, head in heads.items() if head > known[user_id] >= 0]
     news: dict[UUID, list[Entry]] = {}
-    for begin in range(0, len(moved), AT_ONCE):
-        news |= selectors.feed_news(dict(moved[begin : begin + AT_ONCE]), most=READ_EVENTS)
+    for begin in range(0, len(moved), ASKED_AT_ONCE):
+        news |= selectors.feed_news(dict(moved[begin : begin + ASKED_AT_ONCE]), most=READ_EVENTS)
     return news

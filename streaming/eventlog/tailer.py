@@ -12,7 +12,7 @@ import structlog
 from django.db.models import Q
 
 from conversations.models import RunEvent, RunLease
-from streaming.eventlog.base import READ_BYTES, READ_EVENTS, EventLog, LogLost
+from streaming.eventlog.base import ASKED_AT_ONCE, READ_BYTES, READ_EVENTS, EventLog, LogLost
 from streaming.eventlog.ring import Ring
 from streaming.offload import Offload
 from streaming.protocol.codec import Entry
@@ -166,13 +166,11 @@ def _news(heads: dict[UUID, int]) -> tuple[dict[UUID, list[Entry]], set[UUID]]:
     removed = heads.keys() - now.keys()
     moved = [(run_id, heads[run_id]) for run_id, head in now.items() if head > heads[run_id] > 0]
     news: dict[UUID, list[Entry]] = {}
-    if not moved:
-        return news, removed
-    beyond = Q()
-    for run_id, head in moved:
-        beyond |= Q(run_id=run_id, seq__gt=head, seq__lte=head + READ_EVENTS)
-    for run_id, seq, text in (
-        RunEvent.objects.filter(beyond).order_by("run_id", "seq").values_list("run_id", "seq", "text")
-    ):
-        news.setdefault(run_id, []).append(Entry(seq, text))
+    for begin in range(0, len(moved), ASKED_AT_ONCE):
+        beyond = Q()
+        for run_id, head in moved[begin : begin + ASKED_AT_ONCE]:
+            beyond |= Q(run_id=run_id, seq__gt=head, seq__lte=head + READ_EVENTS)
+        events = RunEvent.objects.filter(beyond).order_by("run_id", "seq")
+        for run_id, seq, text in events.values_list("run_id", "seq", "text"):
+            news.setdefault(run_id, []).append(Entry(seq, text))
     return news, removed
