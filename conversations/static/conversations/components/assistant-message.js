@@ -64,7 +64,7 @@ export class AssistantMessage extends PageElement {
   goesOn(message) {
     if (!this.last || message.status !== "incomplete" || !message.content) return nothing;
     return html`<button
-      class="button is-small is-quiet"
+      class="button is-small"
       type="button"
       data-testid="continue-button"
       ?disabled=${this.busy}
