@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from conversations.models import Run, RunEvent
+from conversations.models import Run, RunCheckpoint, RunEvent
 from streaming.protocol.codec import Entry
 
 # Rung after the commit with what was written, so that readers of this process need not fetch it: the first with a
@@ -19,7 +19,8 @@ FeedBell = Callable[[UUID, Sequence[Entry]], None]
 class EventStore(Protocol):
     """Writes events that belong to a change of state, inside its transaction."""
 
-    def write_opening(self, run: Run, entries: Sequence[Entry]) -> None: ...
+    def write_opening(self, run: Run, entries: Sequence[Entry]) -> None:
+        """What a run begins with: at once, or one after the other for a send that waits."""
 
     def write_midway(self, run: Run, entries: Sequence[Entry]) -> None: ...
 
@@ -39,13 +40,15 @@ class ColumnEventStore:
     """For logs outside the database: the texts stand on the run's row, and readers see log and row together."""
 
     def write_opening(self, run: Run, entries: Sequence[Entry]) -> None:
-        Run.objects.filter(pk=run.pk).update(opening_events=[entry.text for entry in entries])
+        run.opening_events = [*run.opening_events, *(entry.text for entry in entries)]
+        Run.objects.filter(pk=run.pk).update(opening_events=run.opening_events)
 
     def write_midway(self, run: Run, entries: Sequence[Entry]) -> None:
         """Nothing: the bell brings them to the log, and a run whose log is lost does not go on."""
 
     def write_closing(self, run: Run, entries: Sequence[Entry]) -> None:
         Run.objects.filter(pk=run.pk).update(closing_events=[entry.text for entry in entries])
+        RunCheckpoint.objects.filter(pk=run.pk).delete()  # from here on the rows tell everything
 
 
 def _silent(of: UUID, entries: Sequence[Entry]) -> None:

@@ -1,6 +1,5 @@
 """Rows as objects of the wire. The one place that knows both sides."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from conversations.models import Approval, Message, Run, Step, Thread
+from conversations.selectors import UnderWay
 from streaming.protocol import objects
 from streaming.protocol.errors import ErrorObject
 
@@ -30,7 +30,7 @@ def run_object(run: Run) -> objects.Run:
         status=run.status,
         lane=run.lane,
         waiting=run.waiting,
-        request=run.request,
+        request=None if run.request is None else msgspec.convert(run.request, objects.Request),
         model=run.model,
         provider=run.provider,
         attempt=run.attempt,
@@ -94,7 +94,7 @@ def approval_object(approval: Approval) -> objects.Approval:
     )
 
 
-def thread_object(thread: Thread, active_runs: Iterable[UUID]) -> objects.Thread:
+def thread_object(thread: Thread, runs: UnderWay) -> objects.Thread:
     return objects.Thread(
         id=str(thread.id),
         title=thread.title,
@@ -107,7 +107,8 @@ def thread_object(thread: Thread, active_runs: Iterable[UUID]) -> objects.Thread
         pinned=thread.pinned,
         archived=thread.archived,
         head=_id(thread.head_id),
-        active_runs=[str(run) for run in active_runs],
+        active_runs=[str(run) for run in runs.active],
+        waiting_runs=[str(run) for run in runs.waiting],
         created_at=str(time(thread.created_at)),
         updated_at=str(time(thread.updated_at)),
     )

@@ -35,7 +35,7 @@ class Threads(APIView):
             archived=requests.flag(request, "archived"),
             words=requests.search_words(request),
         )
-        results = [wire.plain(wire.thread_object(thread, page.active.get(thread.pk, ()))) for thread in page.threads]
+        results = [wire.plain(wire.thread_object(thread, page.under_way[thread.pk])) for thread in page.threads]
         return Response({"results": results, "next": page.next, "feed_cursor": feed_cursor})
 
     def post(self, request: Request) -> Response:
@@ -96,6 +96,7 @@ class Messages(APIView):
                 "results": [wire.plain(wire.message_object(message)) for message in page.messages],
                 "steps": [wire.plain(wire.step_object(step)) for step in page.steps],
                 "runs": [wire.plain(wire.run_object(run)) for run in page.runs],
+                "waiting": [wire.plain(wire.run_object(run)) for run in selectors.waiting_runs(thread_id=thread.pk)],
                 "next": page.next,
             }
         )
@@ -113,4 +114,4 @@ class OneMessage(APIView):
 
 
 def _as_object(thread: Thread) -> Any:
-    return wire.plain(wire.thread_object(thread, selectors.active_run_ids([thread.pk]).get(thread.pk, ())))
+    return wire.plain(wire.thread_object(thread, selectors.under_way([thread.pk])[thread.pk]))

@@ -4,9 +4,10 @@ from conversations.models.access import AccessRecord
 from conversations.models.feed import FeedEvent, FeedHead
 from conversations.models.idempotency import IdempotencyKey
 from conversations.models.message import Message
-from conversations.models.model_server import ModelServer
+from conversations.models.model_server import LearnedModel, ModelServer
 from conversations.models.run import Approval, Run, Step
-from conversations.models.run_log import RunEvent, RunLease
+from conversations.models.run_log import RunCheckpoint, RunEvent, RunLease
+from conversations.models.server_process import ServerProcess
 from conversations.models.thread import Folder, Thread
 
 __all__ = [
@@ -16,11 +17,14 @@ __all__ = [
     "FeedHead",
     "Folder",
     "IdempotencyKey",
+    "LearnedModel",
     "Message",
     "ModelServer",
     "Run",
+    "RunCheckpoint",
     "RunEvent",
     "RunLease",
+    "ServerProcess",
     "Step",
     "Thread",
 ]

@@ -67,7 +67,11 @@ class Run(models.Model):
             models.Index(fields=["status", "waiting", "created_at"], name="run_queue"),
             models.Index(fields=["owner", "-created_at"], name="run_owner"),
             models.Index(fields=["thread", "-created_at"], name="run_thread"),
+            models.Index(fields=["thread", "created_at"], name="run_waiting", condition=Q(waiting=True)),
             models.Index(fields=["finished_at"], name="run_log_to_prune", condition=Q(log_pruned=False)),
+            # How long the last ones of a model server took, and how many of a person wait.
+            models.Index(fields=["provider", "-finished_at"], name="run_ended", condition=Q(finished_at__isnull=False)),
+            models.Index(fields=["owner"], name="run_owner_waits", condition=Q(status=RunStatus.QUEUED.value)),
         ]
 
     def __str__(self) -> str:

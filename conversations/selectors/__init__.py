@@ -3,6 +3,8 @@
 from conversations.selectors.access import AccessPage, access_page
 from conversations.selectors.feed import FeedPiece, feed_after, feed_cursor, feed_heads, feed_news
 from conversations.selectors.messages import MessagePage, all_below, message_page, newest_below, path_ids, siblings
+from conversations.selectors.queue import Load, Place, claimable, held_at, in_turn, loads, places
+from conversations.selectors.run_ends import RunEnds, first_of_the_end, log_heads, run_ends, told_by_rows
 from conversations.selectors.runs import (
     RunRecord,
     history_before,
@@ -12,30 +14,44 @@ from conversations.selectors.runs import (
     steps_before,
     stored_entries,
 )
-from conversations.selectors.threads import ThreadPage, active_run_ids, thread_page
+from conversations.selectors.threads import ThreadPage, UnderWay, thread_page, under_way, waiting_runs
 
 __all__ = [
     "AccessPage",
     "FeedPiece",
+    "Load",
     "MessagePage",
+    "Place",
+    "RunEnds",
     "RunRecord",
     "ThreadPage",
+    "UnderWay",
     "access_page",
-    "active_run_ids",
     "all_below",
+    "claimable",
     "feed_after",
     "feed_cursor",
     "feed_heads",
     "feed_news",
+    "first_of_the_end",
+    "held_at",
     "history_before",
+    "in_turn",
+    "loads",
+    "log_heads",
     "message_page",
     "newest_below",
     "open_approvals",
     "path_ids",
+    "places",
     "record_of",
     "recorded_run",
+    "run_ends",
     "siblings",
     "steps_before",
     "stored_entries",
     "thread_page",
+    "told_by_rows",
+    "under_way",
+    "waiting_runs",
 ]

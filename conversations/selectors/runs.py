@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 
 from conversations.models import Approval, Message, Run, RunEvent, RunLease, Step
 from conversations.selectors.messages import path_ids
+from conversations.selectors.run_ends import run_ends
 from streaming.protocol.codec import Entry
 from streaming.protocol.errors import NotFound
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
@@ -46,9 +47,15 @@ def record_of(run_id: UUID) -> RunRecord:
     """The run as its rows say now. Raises NotFound where it was removed meanwhile, with its thread or its answer."""
     run = Run.objects.filter(pk=run_id).first()
     record = None if run is None else recorded_run(run)
-    if record is None or all(message.pk != record.run.answer_id for message in record.messages):
+    if record is None or not _has_its_answer(record):
         raise NotFound()
     return record
+
+
+def _has_its_answer(record: RunRecord) -> bool:
+    """One that waits, or was withdrawn, has none."""
+    answer_id = record.run.answer_id
+    return answer_id is None or any(message.pk == answer_id for message in record.messages)
 
 
 def open_approvals(run: Run) -> list[Approval]:
@@ -60,7 +67,8 @@ def open_approvals(run: Run) -> list[Approval]:
 def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> list[Entry]:
     """Events after ``after`` in order, at most ``most`` and about ``most_bytes``, but always one if there is one.
 
-    Fetches little more than it returns: a first handful of rows tells how large they are.
+    Fetches little more than it returns: a first handful of rows tells how large they are. Where there are no rows at
+    all, it is what the run has of its log itself, from a time when that was not the database.
     """
     rows = RunEvent.objects.filter(run_id=run_id).order_by("seq").values_list("seq", "text")
     entries: list[Entry] = []
@@ -75,7 +83,16 @@ def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> l
         if len(found) < page:
             break
         page = min(most - len(entries), (most_bytes - size) * len(entries) // size)
-    return entries
+    return entries or _kept_by_itself(run_id, after)[:most]
+
+
+def _kept_by_itself(run_id: UUID, after: int) -> list[Entry]:
+    """How a run began, as long as that is all there is of it; how it ended, for whoever has everything before."""
+    ends = run_ends(run_id)
+    if ends is None:
+        return []
+    kept = ends.closing if ends.ended else ends.opening if len(ends.opening) == ends.head else []
+    return kept[after + 1 - kept[0].id :] if kept and after + 1 >= kept[0].id else []
 
 
 def history_before(*, run: Run) -> tuple[list[Message], dict[UUID, Sequence[Step]]]:

@@ -1,6 +1,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db.models import Q
@@ -13,9 +13,19 @@ PAGE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnderWay:
+    """The runs of a thread that have not ended: those that answer, and the sends that wait for them, in order."""
+
+    active: list[UUID] = field(default_factory=list)
+    waiting: list[UUID] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ThreadPage:
+    """``under_way`` by thread; every thread of the page is in it."""
+
     threads: list[Thread]
-    active: dict[UUID, list[UUID]]
+    under_way: dict[UUID, UnderWay]
     next: str | None
 
 
@@ -35,12 +45,18 @@ def thread_page(
     rows = list(threads.order_by("-updated_at", "-id")[: size + 1])
     shown = rows[:size]
     more = cursors.encode_moment(shown[-1].updated_at, shown[-1].pk) if len(rows) > size else None
-    return ThreadPage(threads=shown, active=active_run_ids([thread.pk for thread in shown]), next=more)
+    return ThreadPage(threads=shown, under_way=under_way([thread.pk for thread in shown]), next=more)
 
 
-def active_run_ids(thread_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+def under_way(thread_ids: Sequence[UUID]) -> dict[UUID, UnderWay]:
+    """What is under way in each of these threads. One query."""
     rows = Run.objects.filter(thread_id__in=thread_ids, status__in=ACTIVE).order_by("created_at", "pk")
-    runs: dict[UUID, list[UUID]] = defaultdict(list)
-    for thread_id, run_id in rows.values_list("thread_id", "pk"):
-        runs[thread_id].append(run_id)
-    return dict(runs)
+    runs: dict[UUID, UnderWay] = defaultdict(UnderWay)
+    for thread_id, run_id, waits in rows.values_list("thread_id", "pk", "waiting"):
+        (runs[thread_id].waiting if waits else runs[thread_id].active).append(run_id)
+    return {thread_id: runs[thread_id] for thread_id in thread_ids}
+
+
+def waiting_runs(*, thread_id: UUID) -> list[Run]:
+    """The sends that wait in a thread, in the order in which they will start."""
+    return list(Run.objects.filter(thread_id=thread_id, waiting=True).order_by("created_at", "pk"))

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from conversations import selectors, wire
 from conversations.database import verb
-from conversations.models import FeedEvent, FeedHead
+from conversations.models import FeedEvent, FeedHead, Thread
 from conversations.ports import ports
 from streaming.protocol.codec import Entry
 from streaming.protocol.feed import encode_feed
@@ -29,6 +30,12 @@ def record(user_id: UUID, event: str, data: dict[str, Any]) -> int:
     FeedEvent.objects.bulk_create([FeedEvent(user_id=user_id, number=number, text=text)])
     transaction.on_commit(lambda: ports.feed_bell(user_id, [Entry(number, text)]))
     return number
+
+
+def announce(event: str, thread: Thread) -> None:
+    """Tell the feed of the thread's owner how the thread is now."""
+    runs = selectors.under_way([thread.pk])[thread.pk]
+    record(thread.owner_id, event, {"thread": wire.plain(wire.thread_object(thread, runs))})
 
 
 @verb

@@ -7,7 +7,7 @@ from conversations import selectors, wire
 from conversations.database import verb
 from conversations.models import Message, Run, Thread
 from conversations.services import feed
-from conversations.services.threads import announce, locked
+from conversations.services.threads import locked
 from streaming.protocol.errors import NotFound, ThreadBusy
 from streaming.protocol.lifecycle import ACTIVE
 
@@ -36,7 +36,7 @@ def delete_message(*, thread: Thread, message_id: UUID) -> None:
         thread.save(update_fields=["head"])
     feed.record(thread.owner_id, "message.deleted", {"thread_id": str(thread.pk), "message_id": str(message_id)})
     if moves:
-        announce("thread.updated", thread)
+        feed.announce("thread.updated", thread)
 
 
 def _refuse_while_written(thread: Thread, gone: Sequence[UUID]) -> None:

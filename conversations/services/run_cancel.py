@@ -17,8 +17,8 @@ UNHELD = (RunStatus.QUEUED, RunStatus.REQUIRES_ACTION)
 def cancel_run(*, run: Run, by: str, reason: str) -> Run:
     """Ask the run to stop and return it as it stands then. Asking again, or too late, changes nothing.
 
-    A queued or parked run ends here and now, with its events. For one in progress the wish is stored and its holder
-    woken. Raises NotFound where it was deleted meanwhile.
+    A queued or parked run ends here and now, with its events; so does a send that waits, which is withdrawn. For one in
+    progress the wish is stored and its holder woken. Raises NotFound where it was deleted meanwhile.
     """
     wish = {"cancel_requested_at": timezone.now(), "cancel_by": by, "cancel_reason": reason}
     if not end_unheld(run_id=run.pk, becomes=RunStatus.CANCELLED, among=UNHELD, changes=wish):

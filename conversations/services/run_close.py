@@ -13,6 +13,7 @@ from conversations.ports import ports
 from conversations.services import feed
 from conversations.services.locks import lock_thread_of
 from conversations.services.run_lease import Claim
+from conversations.services.run_waiting import start_next
 from streaming.protocol import objects
 from streaming.protocol.codec import Entry, encode
 from streaming.protocol.errors import NotFound
@@ -45,7 +46,8 @@ def close_run(
     """End the run: conditional on the lease and on a status from which ``status`` may be reached.
 
     ``head`` is the number of the last event in the log; ``events`` follow it. Returns them as they were written.
-    Raises LeaseLost or EndRefused, and then nothing was written.
+    Raises LeaseLost or EndRefused, and then nothing was written. What waits in the thread begins in the same
+    transaction, so that no crash comes between the two.
     """
     entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=head + 1)]
     try:
@@ -76,7 +78,10 @@ def close_run(
     ports.event_store.write_closing(row, entries)
     # The event below says when the run ended; whoever keeps a list by it knows this time too.
     Thread.objects.filter(pk=row.thread_id).update(updated_at=row.finished_at)
+    following = start_next(thread_id=row.thread_id, ended=row)
     feed.record(row.owner_id, _terminal_name(events), {"thread_id": str(row.thread_id), "run": wire.plain(run)})
+    if following is not None:
+        following.tell()
     transaction.on_commit(lambda: ports.bell(row.pk, entries))
     return entries
 

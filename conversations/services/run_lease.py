@@ -1,105 +1,126 @@
 """Who works on a run: claiming, beating, finding those whose worker is gone. Always by the database's clock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, When, Window
-from django.db.models.functions import Coalesce, Now, RowNumber
+from django.db import transaction
+from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from conversations import selectors
 from conversations.database import verb
-from conversations.models import Approval, Run, RunLease
+from conversations.models import Run, RunLease, Thread
+from conversations.ports import ports
 from conversations.services.locks import lock_thread_of
 from streaming.protocol.errors import NotFound
-from streaming.protocol.lifecycle import RunStatus
-
-HELD = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
+from streaming.protocol.lifecycle import HELD, RunStatus
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The right to write a run's events: good as long as ``number`` is the lease's."""
+    """The right to write a run's events: good as long as ``number`` is the lease's.
+
+    ``held`` is for how many seconds others have held the run, ``lost`` how many of them have died. ``left``: it was
+    being worked on.
+    """
 
     run_id: UUID
     number: int
     head: int
+    held: float = 0.0
+    lost: int = 0
+    left: bool = False
 
 
-def claimable() -> QuerySet[Run]:
-    """Runs that wait for a worker: queued, or parked with nothing left that a person has to decide."""
-    undecided = Approval.objects.filter(run=OuterRef("pk"), decision=Approval.Decision.PENDING)
-    decided = Q(status=RunStatus.REQUIRES_ACTION) & ~Exists(undecided)
-    return Run.objects.filter(Q(status=RunStatus.QUEUED, waiting=False) | decided)
+@dataclass(frozen=True, kw_only=True)
+class Orphan:
+    """A run that nobody works on any more. ``unwanted``: somebody wants it stopped."""
 
-
-def queued_run_ids(*, most: int) -> list[UUID]:
-    """Runs that wait for a worker, in turn: first of those who have the fewest before this one, in progress or queued,
-    then the oldest. So nobody's many questions keep another's one waiting.
-    """
-    held = Run.objects.filter(owner=OuterRef("owner"), status__in=HELD).order_by().values("owner")
-    busy = Coalesce(Subquery(held.annotate(runs=Count("pk")).values("runs")), 0)
-    place = Window(RowNumber(), partition_by=F("owner"), order_by="created_at")
-    queue = claimable().annotate(turn=busy + place)
-    return list(queue.order_by("turn", "created_at").values_list("pk", flat=True)[:most])
+    run_id: UUID
+    unwanted: bool
 
 
 @verb
 def claim_run(*, run_id: UUID, holder: str, expiry: float) -> Claim | None:
-    """Take a run that waits for a worker; None where somebody else was faster, or it was cancelled or deleted.
+    """Take this very run, whatever its turn; None where somebody else was faster, or it was cancelled or deleted."""
+    return next(iter(take([run_id], holder=holder, expiry=expiry)), None)
+
+
+def take(run_ids: Sequence[UUID], *, holder: str, expiry: float) -> list[Claim]:
+    """Take those of the runs that still wait for a worker, in this order, in the caller's transaction. What somebody
+    else is about to change is left out, not waited for.
 
     A parked run goes on in the attempt in which it was parked: nothing has failed.
+    """
+    threads = Thread.objects.select_for_update(no_key=True, skip_locked=True).filter(
+        pk__in=Run.objects.filter(pk__in=run_ids).values("thread_id")
+    )
+    # Again, now that nobody changes them: they may have been cancelled since they were found.
+    ours = selectors.claimable().filter(pk__in=run_ids, thread_id__in=list(threads.values_list("pk", flat=True)))
+    taken = list(ours.values_list("pk", flat=True))
+    if not taken:
+        return []
+    parked = Case(When(status=RunStatus.REQUIRES_ACTION, then=0), default=1)
+    Run.objects.filter(pk__in=taken).update(
+        status=RunStatus.IN_PROGRESS,
+        attempt=F("attempt") + parked,
+        started_at=Coalesce(F("started_at"), timezone.now()),
+    )
+    claims = _leases(taken, holder, expiry)
+    return [claims[run_id] for run_id in run_ids if run_id in claims]
+
+
+@verb
+def claim_orphan(*, run_id: UUID, holder: str, expiry: float, all_others_dead: bool) -> Claim | None:
+    """Take a run whose worker is gone, for another attempt; None where another process was faster, or its worker lives
+    after all.
     """
     try:
         lock_thread_of(run_id)
     except NotFound:
         return None
-    parked = Case(When(status=RunStatus.REQUIRES_ACTION, then=0), default=1)
-    taken = (
-        claimable()
-        .filter(pk=run_id)
-        .update(
-            status=RunStatus.IN_PROGRESS,
-            attempt=F("attempt") + parked,
-            started_at=Coalesce(F("started_at"), timezone.now()),
-        )
-    )
-    return _lease(run_id, holder, expiry) if taken else None
-
-
-@verb
-def claim_orphan(*, run_id: UUID, holder: str, expiry: float, all_others_dead: bool) -> Claim | None:
-    """Take a run whose worker is gone; None where another process was faster or its worker lives after all."""
     # An update that has waited is asked again by PostgreSQL about the row alone, not about its join with the run. So
-    # wait first, and then ask.
-    RunLease.objects.select_for_update().filter(pk=run_id).first()
-    if not _orphaned_leases(holder, all_others_dead).filter(pk=run_id).update(holder=""):
+    # get hold of it first, and then ask. One that is held is being written, if only by a process that has frozen at it.
+    lease = RunLease.objects.select_for_update(skip_locked=True).filter(pk=run_id).first()
+    if lease is None or not _orphaned_leases(holder, all_others_dead).filter(pk=run_id).exists():
         return None
-    return _lease(run_id, holder, expiry)
+    Run.objects.filter(pk=run_id, status=RunStatus.IN_PROGRESS).update(attempt=F("attempt") + 1)
+    lease.lost += bool(lease.holder)
+    if lease.held_since and lease.expires_at:  # until the last beat: what came then was not work
+        lease.held += max(0.0, (lease.expires_at - lease.held_since).total_seconds() - expiry)
+    lease.save(update_fields=["lost", "held"])
+    return replace(_leases([run_id], holder, expiry)[run_id], left=True)
 
 
-def orphan_run_ids(*, holder: str, all_others_dead: bool, most: int) -> list[UUID]:
-    """Runs in progress whose lease has run out. ``all_others_dead``: whose holder is not us, whatever the lease says
-    (we hold the lock on the data directory, so nobody else can be alive).
+def orphans(*, holder: str, all_others_dead: bool, most: int) -> list[Orphan]:
+    """Runs in progress whose lease has run out, first those that are only to be stopped. ``all_others_dead``: whose
+    holder is not us, whatever the lease says (we hold the lock on the data directory, so nobody else can be alive).
     """
-    leases = _orphaned_leases(holder, all_others_dead)
-    return list(leases.order_by("pk").values_list("pk", flat=True)[:most])
+    unwanted = Case(When(run__status=RunStatus.CANCELLING, then=True), default=False)
+    leases = _orphaned_leases(holder, all_others_dead).annotate(unwanted=unwanted).order_by("-unwanted", "pk")
+    return [Orphan(run_id=pk, unwanted=unwanted) for pk, unwanted in leases.values_list("pk", "unwanted")[:most]]
 
 
 @verb
-def beat(*, holder: str, expiry: float) -> int:
-    """Extend all our leases at once; returns how many there are."""
+def beat(*, holder: str, expiry: float) -> dict[UUID, int]:
+    """Extend all our leases at once; returns their numbers, by run."""
     ours = RunLease.objects.filter(holder=holder)
     # In the order of the event log's commits, which have several of them at once as well.
-    list(ours.select_for_update().order_by("pk").values_list("pk"))
-    return ours.update(expires_at=Now() + timedelta(seconds=expiry))
+    numbers = dict(ours.select_for_update().order_by("pk").values_list("pk", "number"))
+    ours.filter(pk__in=numbers).update(expires_at=Now() + timedelta(seconds=expiry))
+    return numbers
 
 
 @verb
-def let_go(*, claim: Claim) -> None:
-    """Give a lease up, so that the next sweep finds the run."""
-    RunLease.objects.filter(pk=claim.run_id, number=claim.number).update(holder="", expires_at=None)
+def let_go(*, claim: Claim, held: float | None = None) -> None:
+    """Give a lease up, so that somebody else goes on with the run, which was held for ``held`` seconds by now."""
+    ours = RunLease.objects.filter(pk=claim.run_id, number=claim.number)
+    known = {} if held is None else {"held": held}
+    if ours.update(holder="", expires_at=None, held_since=None, **known):
+        transaction.on_commit(lambda: ports.bell(claim.run_id, ()))
 
 
 def cancel_wishes(*, run_ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
@@ -115,9 +136,11 @@ def _orphaned_leases(holder: str, all_others_dead: bool) -> QuerySet[RunLease]:
     return leases.filter(Q(expires_at__lt=Now()) | Q(expires_at=None))
 
 
-def _lease(run_id: UUID, holder: str, expiry: float) -> Claim:
-    RunLease.objects.filter(pk=run_id).update(
-        holder=holder, number=F("number") + 1, expires_at=Now() + timedelta(seconds=expiry)
-    )
-    lease = RunLease.objects.get(pk=run_id)
-    return Claim(run_id=run_id, number=lease.number, head=lease.head)
+def _leases(run_ids: Sequence[UUID], holder: str, expiry: float) -> dict[UUID, Claim]:
+    leases = RunLease.objects.filter(pk__in=run_ids)
+    leases.update(holder=holder, number=F("number") + 1, expires_at=Now() + timedelta(seconds=expiry), held_since=Now())
+    return {lease.pk: _claim(lease) for lease in leases}
+
+
+def _claim(lease: RunLease) -> Claim:
+    return Claim(run_id=lease.pk, number=lease.number, head=lease.head, held=lease.held, lost=lease.lost)

@@ -26,7 +26,8 @@ def prune_logs(*, kept: float, most: int) -> int:
 @verb
 def _prune(run_id: UUID) -> None:
     """One run a transaction, so that whoever writes an answer meanwhile waits for one log, not for hundreds."""
-    head, status = Run.objects.filter(pk=run_id).values_list("head", "status").first() or (0, "")
-    kept_from = head - 1 if status == RunStatus.FAILED else head
-    RunEvent.objects.filter(run_id=run_id, seq__lt=kept_from).delete()
-    Run.objects.filter(pk=run_id).update(log_pruned=True)
+    row = Run.objects.filter(pk=run_id).values_list("head", "status", "closing_events").first()
+    head, status, closing = row or (0, "", [])
+    kept = 2 if status == RunStatus.FAILED else 1
+    RunEvent.objects.filter(run_id=run_id, seq__lte=head - kept).delete()
+    Run.objects.filter(pk=run_id).update(log_pruned=True, opening_events=[], closing_events=closing[-kept:])

@@ -1,11 +1,11 @@
 """Opening a run: question, answer, run, lease, events 1 to 3 and the idempotency key, in one transaction.
 
-With several models it is one question, and an answer, a run and events 1 to 3 for each of them.
+With several models it is one question, and an answer, a run and events 1 to 3 for each of them. A send that may wait,
+to a thread that is busy, joins the thread's queue instead (``run_waiting.py``).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,26 +20,16 @@ from conversations.models import Message, Run, RunLease, Thread
 from conversations.ports import ports
 from conversations.services import feed
 from conversations.services.idempotency import Key
-from conversations.services.threads import announce, locked, new_thread
+from conversations.services.run_queue import require_place
+from conversations.services.run_rows import Choice, move_head, new_answer, new_question, opening_events, plain
+from conversations.services.run_waiting import enqueue, tell_queue
+from conversations.services.threads import locked, new_thread
 from streaming.protocol.codec import Entry, encode
 from streaming.protocol.commands import NewThread, Send
 from streaming.protocol.errors import InvalidRequest, StaleHead, ThreadBusy
-from streaming.protocol.events import Event, MessageCreated, RunCreated
-from streaming.protocol.lifecycle import ACTIVE, MessageStatus, RunStatus
+from streaming.protocol.lifecycle import ACTIVE, MessageStatus
 
-TITLE_LENGTH = 80
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A model that will answer, as the registry of providers resolved it."""
-
-    provider: str
-    model: str
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.provider}/{self.model}"
+MAX_WAITING = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +67,21 @@ Choose = Callable[[], Sequence[Choice]]
 
 
 def open_run(
-    *, principal: Principal, thread_id: UUID | str | None, command: Send, choose: Choose, key: Key | None = None
+    *,
+    principal: Principal,
+    thread_id: UUID | str | None,
+    command: Send,
+    choose: Choose,
+    key: Key | None = None,
+    max_waiting: int = MAX_WAITING,
 ) -> Opened | MustEnd:
     """Start an answer, or one a model side by side. Without a thread, one is made. ``choose`` names the models, the one
-    of lane 0 first, or refuses.
+    of lane 0 first, or refuses. ``max_waiting``: how many runs a person may have that nobody works on yet.
 
-    Raises NotFound, Forbidden, IdempotencyConflict, ThreadBusy (with the active run), StaleHead, InvalidRequest. The
-    key is looked up before every refusal; a refused request stores nothing. MustEnd is the answer to a request that
-    would be carried out if the thread were free: what is refused for another reason interrupts nobody.
+    Raises NotFound, Forbidden, IdempotencyConflict, ThreadBusy (with the active run), TooManyWaiting, QueueFull,
+    StaleHead, InvalidRequest. The key is looked up before every refusal; a refused request stores nothing. MustEnd is
+    the answer to a request that would be carried out if the thread were free: what is refused for another reason
+    interrupts nobody. Who interrupts goes before the sends that wait.
     """
     facts: dict[str, Any] = {
         "principal": principal,
@@ -92,6 +89,7 @@ def open_run(
         "command": command,
         "choose": choose,
         "key": key,
+        "max_waiting": max_waiting,
     }
     try:
         return _open_run(**facts)
@@ -102,7 +100,13 @@ def open_run(
 
 @verb
 def _open_run(
-    *, principal: Principal, thread_id: UUID | str | None, command: Send, choose: Choose, key: Key | None
+    *,
+    principal: Principal,
+    thread_id: UUID | str | None,
+    command: Send,
+    choose: Choose,
+    key: Key | None,
+    max_waiting: int,
 ) -> Opened | MustEnd:
     permissions.require(principal, "chat")
     if earlier := _earlier(principal, key):
@@ -115,21 +119,31 @@ def _open_run(
         if earlier := _earlier(principal, key):
             return earlier
     choices = choose()
-    active = tuple(Run.objects.filter(thread=thread, status__in=ACTIVE, waiting=False).order_by("lane"))
-    if active and command.if_busy == "reject":
-        raise ThreadBusy(details={"run": _plain(active[0])})
+    under_way = Run.objects.filter(thread=thread, status__in=ACTIVE).order_by("waiting", "lane", "created_at", "pk")
+    busy = tuple(under_way)
+    if busy and command.if_busy == "reject":
+        raise ThreadBusy(details={"run": plain(busy[0])})
     if command.expected_head and str(thread.head_id) != command.expected_head:
         raise StaleHead(details={"head": wire.plain(str(thread.head_id)) if thread.head_id else None})
 
+    require_place(owner_id=thread.owner_id, more=len(choices), most=max_waiting)
+    if busy and command.if_busy == "enqueue":
+        waiting = enqueue(
+            thread=thread, command=command, choice=choices[0], behind=[run for run in busy if run.waiting]
+        )
+        if key is not None:
+            key.keep({"run_ids": [str(waiting.pk)]})
+        tell_queue(thread)
+        return Opened(runs=(waiting,), replayed=False)
     place = _place(principal, thread, command)
-    if active:
+    if active := tuple(run for run in busy if not run.waiting):
         return MustEnd(runs=active)
     runs = _write(thread=thread, command=command, choices=choices, place=place)
     if key is not None:
         key.keep({"run_ids": [str(run.pk) for run in runs]})
-    announce("thread.created" if thread_id is None else "thread.updated", thread)
+    feed.announce("thread.created" if thread_id is None else "thread.updated", thread)
     for run in runs:
-        feed.record(thread.owner_id, "thread.run.created", {"thread_id": str(thread.pk), "run": _plain(run)})
+        feed.record(thread.owner_id, "thread.run.created", {"thread_id": str(thread.pk), "run": plain(run)})
     return Opened(runs=tuple(runs), replayed=False)
 
 
@@ -182,7 +196,7 @@ def _place_to_go_on(answer: Message) -> _Place:
 def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _Place) -> list[Run]:
     """A run in a lane of its own for each of ``choices``, below the one question."""
     now = timezone.now()
-    question = place.question or _ask(thread, place, now)
+    question = place.question or new_question(thread, parent=place.parent, content=place.content, at=now)
     runs = []
     for lane, choice in enumerate(choices):
         run = Run(
@@ -199,28 +213,15 @@ def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _
         )
         _begin(run, asked_again=place.question is not None, answer=place.answer)
         runs.append(run)
-    _move_head(thread, runs[0], title=place.content)
+    move_head(thread, runs[0], title=place.content, at=now)
     return runs
-
-
-def _ask(thread: Thread, place: _Place, now: datetime) -> Message:
-    return Message.objects.create(
-        thread=thread,
-        parent=place.parent,
-        role=Message.Role.USER,
-        status=MessageStatus.COMPLETED,
-        content=place.content,
-        parts=[{"text": [0, len(place.content)]}],
-        created_at=now,
-        finished_at=now,
-    )
 
 
 def _begin(run: Run, *, asked_again: bool, answer: Message | None) -> None:
     """Write the run with its answer, its lease and the events that open it."""
     # The answer and its run name each other; the run goes in first, without its answer.
     run.save(force_insert=True)
-    run.answer = _new_answer(run) if answer is None else _old_answer(run, answer)
+    run.answer = new_answer(run, at=run.created_at) if answer is None else _old_answer(run, answer)
     events = opening_events(run, asked_again=asked_again)
     entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=1)]
     run.head = len(entries)
@@ -230,18 +231,6 @@ def _begin(run: Run, *, asked_again: bool, answer: Message | None) -> None:
     transaction.on_commit(lambda: ports.bell(run.pk, entries))
 
 
-def _new_answer(run: Run) -> Message:
-    return Message.objects.create(
-        thread=run.thread,
-        parent=run.question,
-        role=Message.Role.ASSISTANT,
-        status=MessageStatus.IN_PROGRESS,
-        model=run.model,
-        run=run,
-        created_at=run.created_at,
-    )
-
-
 def _old_answer(run: Run, answer: Message) -> Message:
     """The answer as it stands, in progress again. Its text, its parts and the steps of its earlier runs stay."""
     answer.status = MessageStatus.IN_PROGRESS
@@ -249,36 +238,3 @@ def _old_answer(run: Run, answer: Message) -> Message:
     answer.run = run
     answer.save(update_fields=["status", "finished_at", "run"])
     return answer
-
-
-def opening_events(run: Run, *, asked_again: bool) -> list[Event]:
-    """Events 1 to 3: the run, its question (not where an old one is asked again), its answer."""
-    assert run.question is not None
-    assert run.answer is not None
-    common = {"run_id": str(run.pk), "thread_id": str(run.thread_id)}
-    events: list[Event] = [RunCreated(**common, run=wire.run_object(run))]
-    if not asked_again:
-        events.append(MessageCreated(**common, message=wire.message_object(run.question)))
-    return [*events, MessageCreated(**common, message=wire.message_object(run.answer))]
-
-
-def _move_head(thread: Thread, run: Run, *, title: str) -> None:
-    thread.head = run.answer
-    thread.model = run.model
-    thread.updated_at = run.created_at
-    if not thread.title:
-        thread.title = title_from(title)
-        thread.title_by = Thread.TitleBy.QUESTION
-    thread.save(update_fields=["head", "model", "updated_at", "title", "title_by"])
-
-
-def title_from(question: str) -> str:
-    """The first line of a question, without the marks that Markdown begins lines with, and not too long."""
-    first_line = question.strip().partition("\n")[0]
-    words = first_line.lstrip("#>*-+`~ \t") or first_line
-    return words[:TITLE_LENGTH].rstrip() + ("…" if len(words) > TITLE_LENGTH else "")
-
-
-def _plain(run: Run) -> Any:
-    assert run.status in RunStatus.__members__.values()
-    return wire.plain(wire.run_object(run))

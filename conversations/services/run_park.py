@@ -30,20 +30,22 @@ def park_run(
     steps: Sequence[objects.Step],
     approvals: Sequence[objects.Approval],
     so_far: dict[str, Any],
+    held: float,
     events: Sequence[Event],
 ) -> list[Entry]:
     """Leave the run to a person: it is held by nobody until every approval is decided. Conditional as an end is.
 
-    ``head`` is the number of the last event in the log; ``events`` follow it. Returns them as they were written.
-    Raises LeaseLost, or EndRefused where somebody wants it stopped; then nothing was written.
+    ``head`` is the number of the last event in the log; ``events`` follow it. Returns them as they were written. By now
+    the run was held for ``held`` seconds. Raises LeaseLost, or EndRefused where somebody wants it stopped; then nothing
+    was written.
     """
     entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=head + 1)]
     try:
         lock_thread_of(claim.run_id)
     except NotFound:
         raise LeaseLost(f"run {claim.run_id} is gone") from None
-    held = RunLease.objects.filter(pk=claim.run_id, number=claim.number, head=head)
-    if not held.update(head=head + len(entries), holder="", expires_at=None):
+    lease = RunLease.objects.filter(pk=claim.run_id, number=claim.number, head=head)
+    if not lease.update(head=head + len(entries), holder="", expires_at=None, held=held, held_since=None):
         raise LeaseLost(f"run {claim.run_id}: lease {claim.number} at {head} is not ours")
     ours = Run.objects.filter(pk=claim.run_id, status__in=sources_of(RunStatus.REQUIRES_ACTION))
     if not ours.update(status=RunStatus.REQUIRES_ACTION, so_far=so_far):
@@ -55,25 +57,6 @@ def park_run(
     ports.event_store.write_midway(run, entries)
     transaction.on_commit(lambda: ports.bell(run.pk, entries))
     return entries
-
-
-@verb
-def park_again(*, claim: Claim) -> bool:
-    """Put a run back that was taken up and not gone on with: its log still ends where it was parked. False where
-    somebody else has it, or wants it stopped.
-    """
-    try:
-        lock_thread_of(claim.run_id)
-    except NotFound:
-        return False
-    held = RunLease.objects.filter(pk=claim.run_id, number=claim.number)
-    if not held.update(holder="", expires_at=None):
-        return False
-    ours = Run.objects.filter(pk=claim.run_id, status=RunStatus.IN_PROGRESS)
-    if not ours.update(status=RunStatus.REQUIRES_ACTION):
-        return False
-    transaction.on_commit(lambda: ports.bell(claim.run_id, ()))
-    return True
 
 
 def _row(run: Run, approval: objects.Approval) -> Approval:

@@ -1,4 +1,6 @@
-"""The end of a run that nobody holds: it never began, or it is parked. Written by whoever ends it, not by a worker."""
+"""The end of a run that nobody holds: it never began, it waits its turn, or it is parked. Written by whoever ends it,
+not by a worker.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,6 +16,7 @@ from conversations.models import Message, Run, RunLease, Step, Thread
 from conversations.ports import ports
 from conversations.services import feed
 from conversations.services.locks import lock_thread_of
+from conversations.services.run_waiting import start_next, tell_queue
 from streaming.protocol import objects
 from streaming.protocol.approvals import NEVER_ALLOWED
 from streaming.protocol.codec import Entry, encode
@@ -27,8 +30,8 @@ UnheldEnd = Literal[RunStatus.CANCELLED, RunStatus.EXPIRED]
 def end_unheld(*, run_id: UUID, becomes: UnheldEnd, among: Sequence[RunStatus], changes: dict[str, Any]) -> bool:
     """End the run if its status is one of ``among``; False where it is not. ``changes`` are other columns of its row.
 
-    Steps, answer, status and the events that tell it in one transaction, the caller's. Raising the lease's number
-    fences out whoever is about to claim it.
+    Steps, answer, status and the events that tell it in one transaction, the caller's, and with them the beginning of
+    what waits in the thread. Raising the lease's number fences out whoever is about to claim it.
     """
     assert sources_of(becomes) >= set(among)
     try:
@@ -36,11 +39,14 @@ def end_unheld(*, run_id: UUID, becomes: UnheldEnd, among: Sequence[RunStatus], 
     except NotFound:
         return False
     now = timezone.now()
-    if not Run.objects.filter(pk=run_id, status__in=among).update(status=becomes, finished_at=now, **changes):
+    waited = Run.objects.filter(pk=run_id, waiting=True).exists()
+    changes = {**changes, "status": becomes, "finished_at": now, "waiting": False, "request": None}
+    if not Run.objects.filter(pk=run_id, status__in=among).update(**changes):
         return False
     run = Run.objects.get(pk=run_id)
     _keep_what_it_took(run)
-    events = [*_closed_steps(run, now), _closed_answer(run), _terminal(run)]
+    # A send that waited has said nothing yet: it has no messages to close.
+    events = [_terminal(run)] if waited else [*_closed_steps(run, now), _closed_answer(run), _terminal(run)]
     RunLease.objects.filter(pk=run.pk).update(
         number=F("number") + 1, holder="", expires_at=None, head=F("head") + len(events)
     )
@@ -49,8 +55,13 @@ def end_unheld(*, run_id: UUID, becomes: UnheldEnd, among: Sequence[RunStatus], 
     run.save(update_fields=["head", "usage", "timing", "first_token_at"])
     Thread.objects.filter(pk=run.thread_id).update(updated_at=now)
     ports.event_store.write_closing(run, entries)
+    following = None if waited else start_next(thread_id=run.thread_id, ended=run)
     told = {"thread_id": str(run.thread_id), "run": wire.plain(wire.run_object(run))}
     feed.record(run.owner_id, events[-1].name, told)
+    if waited:
+        tell_queue(run.thread)
+    if following is not None:
+        following.tell()
     transaction.on_commit(lambda: ports.bell(run.pk, entries))
     return True
 
@@ -61,7 +72,9 @@ def _keep_what_it_took(run: Run) -> None:
     if before is None:
         return
     assert run.finished_at is not None
-    took = round((run.finished_at - run.created_at).total_seconds() * 1000)
+    assert run.question is not None
+    asked_at = max(run.created_at, run.question.created_at)  # a send may have waited before it was put
+    took = round((run.finished_at - asked_at).total_seconds() * 1000)
     run.usage = before["usage"]
     run.timing = {**before["timing"], "duration_ms": max(0, took)}
     run.first_token_at = wire.moment(before["first_token_at"])
@@ -93,8 +106,8 @@ def _terminal(run: Run) -> RunCancelled | RunExpired:
     told: objects.Run = wire.run_object(run)
     if run.status == RunStatus.EXPIRED:
         return RunExpired(**_common(run), run=told)
-    assert run.answer is not None
-    receipt = Receipt(upstream_closed=True, content_length=len(run.answer.content))
+    said = "" if run.answer is None else run.answer.content
+    receipt = Receipt(upstream_closed=True, content_length=len(said))
     return RunCancelled(**_common(run), run=told, receipt=receipt)
 
 

@@ -9,12 +9,12 @@ from asgiref.sync import sync_to_async
 from django.db import IntegrityError
 from django.db.models import QuerySet
 
-from conversations import selectors, wire
 from conversations.database import verb
 from conversations.models import Run, Thread
 from conversations.services import feed
 from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
+from conversations.services.run_waiting import THREAD_DELETED
 from streaming.protocol.commands import NewThread
 from streaming.protocol.errors import NotFound
 from streaming.protocol.lifecycle import ACTIVE
@@ -43,7 +43,7 @@ def _create_thread(*, owner_id: UUID, command: NewThread, key: Key | None) -> tu
     thread = new_thread(owner_id=owner_id, command=command)
     if key is not None:
         key.keep({"thread_id": str(thread.pk)})
-    announce("thread.created", thread)
+    feed.announce("thread.created", thread)
     return thread, False
 
 
@@ -79,7 +79,7 @@ def update_thread(*, thread: Thread, changes: dict[str, Any]) -> Thread:
         thread.tags = list(dict.fromkeys(filter(None, map(one_line, thread.tags))))
     if fields:
         thread.save(update_fields=sorted(fields))
-        announce("thread.updated", thread)
+        feed.announce("thread.updated", thread)
     return thread
 
 
@@ -113,9 +113,10 @@ async def delete_thread(*, thread: Thread, patience: float = 2.0) -> None:
 
 
 def _cancel_runs(thread: Thread) -> None:
-    for run in _runs_in(thread):
+    # What waits goes first: it would begin where nothing else goes on.
+    for run in _runs_in(thread).order_by("-waiting"):
         with suppress(NotFound):  # somebody else deletes it as well, and was faster
-            cancel_run(run=run, by="user", reason="thread_deleted")
+            cancel_run(run=run, by="user", reason=THREAD_DELETED)
 
 
 def _runs_in(thread: Thread) -> QuerySet[Run]:
@@ -130,8 +131,3 @@ def _remove(*, thread: Thread) -> None:
         return  # another request was faster; one event is enough
     rows.delete()
     feed.record(thread.owner_id, "thread.deleted", {"thread_id": str(thread.pk)})
-
-
-def announce(event: str, thread: Thread) -> None:
-    active = selectors.active_run_ids([thread.pk]).get(thread.pk, [])
-    feed.record(thread.owner_id, event, {"thread": wire.plain(wire.thread_object(thread, active))})

@@ -26,9 +26,10 @@ from conversations.services.messages import delete_message
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import Claim
 from conversations.services.run_unheld import end_unheld
+from conversations.services.run_waiting import change_waiting
 from conversations.services.threads import delete_thread, update_thread
-from streaming.protocol.errors import InvalidRequest, ThreadBusy
-from streaming.protocol.lifecycle import RunStatus
+from streaming.protocol.errors import InvalidRequest, NotFound, NotWaiting, QueueFull, ThreadBusy
+from streaming.protocol.lifecycle import ACTIVE, RunStatus
 from tests.support.stored import answer, ask, claim, close, lanes, thread_of
 from tests.support.thread_list import ThreadList, place
 
@@ -58,7 +59,7 @@ class Witness:
         """A first page that does not reach the end of the list."""
         cursor = selectors.feed_cursor(self.user.pk)
         page = selectors.thread_page(owner_id=self.user.pk, cursor=None, size=size)
-        told = [wire.plain(wire.thread_object(thread, page.active.get(thread.pk, ()))) for thread in page.threads]
+        told = [wire.plain(wire.thread_object(thread, page.under_way[thread.pk])) for thread in page.threads]
         return {"results": told, "next": page.next, "feed_cursor": cursor}
 
     def events(self, after: int) -> list[dict[str, Any]]:
@@ -69,6 +70,7 @@ class Witness:
 class Law(RuleBasedStateMachine):
     threads: Bundle[Thread] = Bundle("threads")
     queued: Bundle[Run] = Bundle("queued")
+    waiting: Bundle[Run] = Bundle("waiting")
     held: Bundle[Held] = Bundle("held")
 
     @initialize()
@@ -92,10 +94,10 @@ class Law(RuleBasedStateMachine):
 
     @rule(target=queued, thread=threads, models=st.integers(1, 2))
     def ask(self, thread: Thread, models: int) -> Any:
-        if not self._is_there(thread.pk) or selectors.active_run_ids([thread.pk]):
+        if not self._is_there(thread.pk) or self._is_busy(thread):
             return multiple()
         ask(self.user, thread=thread, choose=lanes(*"ab"[:models]), **({"models": ["a", "b"]} if models > 1 else {}))
-        return multiple(*Run.objects.filter(pk__in=selectors.active_run_ids([thread.pk])[thread.pk]))
+        return multiple(*Run.objects.filter(thread=thread, status=RunStatus.QUEUED))
 
     @rule(target=queued)
     def ask_anew(self) -> Run:
@@ -104,12 +106,34 @@ class Law(RuleBasedStateMachine):
     @rule(target=queued, thread=threads, how=st.sampled_from(["regenerate", "continue"]))
     def ask_again(self, thread: Thread, how: str) -> Any:
         head = Thread.objects.filter(pk=thread.pk).values_list("head", flat=True).first()
-        if head is None or selectors.active_run_ids([thread.pk]):
+        if head is None or self._is_busy(thread):
             return multiple()
         try:
             return ask(self.user, None, thread=thread, **{how: str(head)}).run
         except InvalidRequest:  # a whole answer cannot be gone on with
             return multiple()
+
+    @rule(target=waiting, thread=threads)
+    def enqueue(self, thread: Thread) -> Any:
+        if not self._is_there(thread.pk) or not self._is_busy(thread):
+            return multiple()
+        with suppress(QueueFull):
+            return ask(self.user, "And then?", thread=thread, if_busy="enqueue").run
+        return multiple()
+
+    @rule(run=waiting, content=st.sampled_from(["And then?", "And now?"]))
+    def change_what_waits(self, run: Run, content: str) -> None:
+        with suppress(NotWaiting, NotFound):
+            change_waiting(run=run, content=content)
+
+    @rule(run=consumes(waiting))
+    def withdraw_what_waits(self, run: Run) -> None:
+        with suppress(NotFound):
+            cancel_run(run=run, by="user", reason="requested")
+
+    @rule(target=queued, run=consumes(waiting))
+    def see_it_begun(self, run: Run) -> Any:
+        return run if Run.objects.filter(pk=run.pk, waiting=False, status=RunStatus.QUEUED).exists() else multiple()
 
     @rule(target=held, run=consumes(queued))
     def claim(self, run: Run) -> Any:
@@ -177,6 +201,20 @@ class Law(RuleBasedStateMachine):
             there = [one for one in fresh["results"] if known.floor is None or place(one) >= known.floor]
             assert known.items == [one for one in there if one["id"] not in known.lacks]
 
+    @invariant()
+    def the_queues_are_as_they_were_told_last(self) -> None:
+        told = {
+            event["data"]["thread_id"]: event["data"]["waiting"]
+            for event in self.witness.events(0)
+            if event["event"] == "thread.queue.updated"
+        }
+        for thread_id in Thread.objects.filter(owner=self.user).values_list("pk", flat=True):
+            waiting = [wire.plain(wire.run_object(run)) for run in selectors.waiting_runs(thread_id=thread_id)]
+            assert waiting == told.get(str(thread_id), [])
+
+    def _is_busy(self, thread: Thread) -> bool:
+        return Run.objects.filter(thread=thread, status__in=ACTIVE).exists()
+
     def _is_there(self, thread_id: UUID) -> bool:
         return Thread.objects.filter(pk=thread_id).exists()
 
@@ -202,7 +240,19 @@ def test_the_recorded_transcript_folds_to_the_server_s_own_lists() -> None:
             known.apply(event)
         assert known.items == step["list"], step["after"]
     assert {step["after"] for step in transcript["steps"]} >= {
-        *("create", "rename", "archive", "ask", "stop", "continue", "expire", "delete a message", "delete"),
+        *(
+            "create",
+            "rename",
+            "archive",
+            "ask",
+            "stop",
+            "continue",
+            "expire",
+            "delete a message",
+            "delete",
+            "enqueue",
+            "end lane 1",
+        ),
     }
 
 
@@ -250,6 +300,13 @@ def recorded() -> dict[str, Any]:
     after("fail in the archive", lambda: answer(hidden, status=RunStatus.FAILED))
     after("take out of the archive", lambda: update_thread(thread=second, changes={"archived": False}))
     after("two models", lambda: ask(user, thread=first, choose=lanes("a", "b"), models=["a", "b"]))
+    waits = after("enqueue", lambda: ask(user, "And then?", thread=first, if_busy="enqueue").run)
+    withdrawn = after("enqueue another", lambda: ask(user, "Or else?", thread=first, if_busy="enqueue").run)
+    after("change what waits", lambda: change_waiting(run=waits, content="And now?"))
+    after("withdraw what waits", lambda: cancel_run(run=withdrawn, by="user", reason="requested"))
+    for run in Run.objects.filter(thread=first, waiting=False, status=RunStatus.QUEUED).order_by("lane"):
+        after(f"end lane {run.lane}", lambda run=run: answer(run))
+    after("enqueue at last", lambda: ask(user, "At last?", thread=first, if_busy="enqueue"))
     after("delete while it answers", lambda: async_to_sync(delete_thread)(thread=first, patience=0.0))
     after("delete", lambda: async_to_sync(delete_thread)(thread=third))
     return {"before": before, "steps": steps}

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 JSON = "application/json"
 FIELDS = {
     "id", "title", "title_by", "model", "system_prompt", "parameters", "folder", "tags", "pinned", "archived", "head",
-    "active_runs", "created_at", "updated_at",
+    "active_runs", "waiting_runs", "created_at", "updated_at",
 }  # fmt: skip
 
 
@@ -266,7 +266,7 @@ def test_messages_come_with_the_steps_and_runs_of_the_answers(api: Any, user: An
     tool = {"name": "clock", "arguments": {"timezone": "UTC"}, "output": "12:00"}
     run = answer(ask(user).run, "Because.", thinking="Hm.", tool=tool)
     body = api(user).get(f"/api/v1/threads/{run.thread_id}/messages").json()
-    assert set(body) == {"results", "steps", "runs", "next"}
+    assert set(body) == {"results", "steps", "runs", "waiting", "next"}
     assert [(message["role"], message["content"]) for message in body["results"]] == [
         ("user", "Why?"),
         ("assistant", "Because."),
@@ -289,11 +289,11 @@ def test_older_messages_follow_by_cursor(api: Any, user: Any) -> None:
     assert older["results"][0]["content"] == "0"
 
 
-def test_a_page_of_messages_is_at_most_six_queries(api: Any, user: Any, django_assert_max_num_queries: Any) -> None:
+def test_a_page_of_messages_is_at_most_seven_queries(api: Any, user: Any, django_assert_max_num_queries: Any) -> None:
     thread, client = thread_of(user), api(user)
     for _ in range(6):
         answer(ask(user, thread=thread).run, thinking="Hm.")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get(f"/api/v1/threads/{thread.pk}/messages")
 
 

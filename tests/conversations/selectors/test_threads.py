@@ -65,8 +65,10 @@ def test_runs_under_way_stand_with_their_threads(user: Any) -> None:
     run = ask(user).run
     ended = answer(ask(user).run)
     page = selectors.thread_page(owner_id=user.pk, cursor=None)
-    assert page.active == {run.thread_id: [run.pk]}
-    assert ended.thread_id not in page.active
+    assert {thread_id: runs.active for thread_id, runs in page.under_way.items()} == {
+        run.thread_id: [run.pk],
+        ended.thread_id: [],
+    }
 
 
 def test_a_page_is_two_queries(user: Any, django_assert_num_queries: Any) -> None:

@@ -10,14 +10,17 @@ from django.db import DatabaseError
 
 from chatserver.accounts.models import User
 from chatserver.accounts.services import create_user
+from conversations import selectors
 from conversations.models import FeedEvent, FeedHead, Message, Run, RunEvent, Thread
 from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_close import LeaseLost
 from conversations.services.run_lease import beat, claim_orphan, claim_run
+from conversations.services.run_waiting import change_waiting, start_waiting
 from conversations.services.threads import create_thread, delete_thread, update_thread
 from streaming.protocol.commands import NewThread
-from streaming.protocol.errors import IdempotencyConflict, NotFound, ThreadBusy
+from streaming.protocol.errors import IdempotencyConflict, NotFound, NotWaiting, QueueFull, ThreadBusy
+from streaming.protocol.lifecycle import ACTIVE
 from tests.support.stored import answer, ask, claim, close, thread_of
 from tests.support.together import together
 
@@ -179,3 +182,45 @@ def test_an_account_that_is_deleted_while_its_runs_end_goes_whole() -> None:
         assert all(isinstance(fault, LeaseLost | NotFound) for fault in faults), faults
         assert not User.objects.filter(pk=user.pk).exists()
         assert (Thread.objects.count(), FeedHead.objects.count(), FeedEvent.objects.count()) == (0, 0, 0)
+
+
+def test_many_that_would_wait_at_once_get_three_places_in_one_order(user: Any) -> None:
+    thread = ask(user).run.thread
+    outcomes = together([partial(ask, user, f"question {n}", thread=thread, if_busy="enqueue") for n in range(8)])
+    refused = [outcome for outcome in outcomes if isinstance(outcome, QueueFull)]
+    waiting = selectors.waiting_runs(thread_id=thread.pk)
+    assert (len(refused), len(waiting)) == (5, 3)
+    rows = FeedEvent.objects.filter(user=user).order_by("number").values_list("text", flat=True)
+    queues = [event["data"]["waiting"] for event in map(json.loads, rows) if event["event"] == "thread.queue.updated"]
+    assert [[run["id"] for run in queue] for queue in queues] == [
+        [str(run.pk) for run in waiting[: n + 1]] for n in range(3)
+    ]
+
+
+def test_what_waits_is_begun_once_by_however_many(user: Any) -> None:
+    first = ask(user).run
+    run = ask(user, "And then?", thread=first.thread, if_busy="enqueue").run
+    cancel_run(run=first, by="user", reason="interrupted")
+    outcomes = together([partial(start_waiting, thread_id=first.thread_id) for _ in range(8)])
+    assert sorted(outcomes) == [False] * 7 + [True]
+    assert [Message.objects.filter(content="And then?").count(), RunEvent.objects.filter(run=run).count()] == [1, 3]
+
+
+def test_an_end_at_the_same_moment_as_a_send_or_a_withdrawal_leaves_nobody_behind(user: Any) -> None:
+    for _ in range(8):
+        first = ask(user).run
+        held = claim(first)
+        waiting = ask(user, "And then?", thread=first.thread, if_busy="enqueue").run
+        outcomes = together(
+            [
+                partial(close, first, held, head=held.head),
+                partial(ask, user, "Or else?", thread=first.thread, if_busy="enqueue"),
+                partial(cancel_run, run=waiting, by="user", reason="requested"),
+                partial(change_waiting, run=waiting, content="And now?"),
+            ]
+        )
+        faults = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        assert all(isinstance(fault, NotWaiting) for fault in faults), faults
+        runs = Run.objects.filter(thread=first.thread, status__in=ACTIVE)
+        active, left = runs.filter(waiting=False).count(), runs.filter(waiting=True).count()
+        assert (active, left) in ((1, 0), (1, 1))

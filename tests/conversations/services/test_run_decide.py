@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from conversations import selectors
 from conversations.models import Approval, FeedEvent, Message, Run, RunEvent, RunLease, Step
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_decide import decide_approval, expire_parked
-from conversations.services.run_lease import claim_run, queued_run_ids
+from conversations.services.run_lease import claim_run
 from streaming.protocol.codec import Entry
 from streaming.protocol.errors import ApprovalClosed, ApprovalExpired, InvalidRequest
 from streaming.protocol.snapshot import fold
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def claimable(run: Run) -> bool:
-    return run.pk in queued_run_ids(most=10)
+    return run.pk in selectors.in_turn(server=run.provider, most=10)
 
 
 def names(run: Run) -> list[str]:

@@ -1,6 +1,6 @@
 import pytest
 
-from conversations.services.run_open import TITLE_LENGTH, title_from
+from conversations.services.run_rows import TITLE_LENGTH, title_from
 
 
 @pytest.mark.parametrize(

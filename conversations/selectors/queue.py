@@ -1,0 +1,157 @@
+"""Who waits for a model server, in which turn, and how long its runs have taken lately.
+
+The database is the queue: nothing here is kept anywhere else, so a queue outlives every process.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, models
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from conversations.models import Approval, ModelServer, Run
+from streaming.protocol.lifecycle import HELD, RunStatus
+
+LATELY = 20  # the last runs of a model server, from which the next ones are estimated
+SERVERS = 50  # for how many at once there are estimates; without a bound PostgreSQL expects hundreds and compiles
+_UUID = models.UUIDField()
+_MOMENT = models.DateTimeField()
+
+# The turn of a run: how many of its owner's come before it at that model server, at work or waiting, and itself. First
+# come those whose turn is the lowest, then the oldest: so nobody's many questions keep another's one waiting.
+_QUEUE = """
+WITH busy AS (
+    SELECT provider, owner_id, COUNT(*) AS runs
+    FROM conversations_run WHERE status IN ('in_progress', 'cancelling')
+    GROUP BY provider, owner_id
+), turns AS (
+    SELECT run.id, run.thread_id, run.provider, run.created_at,
+        COALESCE(busy.runs, 0)
+        + ROW_NUMBER() OVER (PARTITION BY run.provider, run.owner_id ORDER BY run.created_at, run.id) AS turn
+    FROM conversations_run run
+    LEFT JOIN busy ON busy.provider = run.provider AND busy.owner_id = run.owner_id
+    WHERE (run.status = 'queued' AND NOT run.waiting)
+    OR (run.status = 'requires_action' AND NOT EXISTS (
+        SELECT 1 FROM conversations_approval undecided WHERE undecided.run_id = run.id AND undecided.decision = ''
+    ))
+), queue AS (
+    SELECT id, thread_id, provider, created_at,
+        ROW_NUMBER() OVER (PARTITION BY provider ORDER BY turn, created_at, id) AS position
+    FROM turns
+)
+"""
+_IN_TURN = _QUEUE + "SELECT id FROM queue WHERE provider = %s ORDER BY position LIMIT %s"
+
+_SECONDS = {
+    "sqlite": "(JULIANDAY(done.finished_at) - JULIANDAY(done.started_at)) * 86400.0",
+    "postgresql": "EXTRACT(EPOCH FROM done.finished_at - done.started_at)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What there is to do at a model server. ``max_parallel`` is its own bound; None where it has none of its own."""
+
+    server: str
+    waiting: int
+    running: int
+    max_parallel: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a run stands in the line of its model server: ``position`` 1 is next. ``running`` are at work there now,
+    and the last ones ``took`` so many seconds each; None where none has ended yet. ``lasting``: not only since now.
+    """
+
+    run_id: UUID
+    thread_id: UUID
+    lasting: bool
+    position: int
+    running: int
+    took: float | None
+
+
+def claimable() -> QuerySet[Run]:
+    """Runs that wait for a worker: queued, or parked with nothing left that a person has to decide."""
+    undecided = Approval.objects.filter(run=OuterRef("pk"), decision=Approval.Decision.PENDING)
+    decided = Q(status=RunStatus.REQUIRES_ACTION) & ~Exists(undecided)
+    return Run.objects.filter(Q(status=RunStatus.QUEUED, waiting=False) | decided)
+
+
+def held_at(servers: Collection[str]) -> QuerySet[Run]:
+    """Runs that take a place at one of these model servers: at work, wherever, or left by a process that is gone."""
+    return Run.objects.filter(status__in=HELD, provider__in=servers)
+
+
+def loads() -> list[Load]:
+    """The model servers for which runs wait. One query where none does, else three."""
+    waiting = _counted(claimable())
+    if not waiting:
+        return []
+    running = _counted(held_at(waiting))
+    bounds = dict(ModelServer.objects.filter(name__in=waiting).values_list("name", "max_parallel"))
+    return [
+        Load(server=name, waiting=count, running=running.get(name, 0), max_parallel=bounds.get(name))
+        for name, count in waiting.items()
+    ]
+
+
+def in_turn(*, server: str, most: int) -> list[UUID]:
+    """The runs that are next at a model server."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_TURN, [server, most])
+        return [_as_uuid(row[0]) for row in cursor.fetchall()]
+
+
+def places(*, run_ids: Collection[UUID], before: datetime) -> list[Place]:
+    """Where those of the runs stand that wait. Those made ``before`` are lasting. One query, however many wait."""
+    if not run_ids:
+        return []
+    values = [_MOMENT.get_db_prep_value(before, connection)]
+    values += [_UUID.get_db_prep_value(run_id, connection) for run_id in run_ids]
+    with connection.cursor() as cursor:
+        cursor.execute(_places_of(len(run_ids), connection.vendor), values)
+        return [_place(*row) for row in cursor.fetchall()]
+
+
+def _places_of(count: int, vendor: str) -> str:
+    # A parked run's time from start to end has a person's in it; it tells nothing about the model server.
+    # Once a server, not once a row: a thousand rows of one server took PostgreSQL 170 ms, and take it 17.
+    return f"""{_QUEUE}, servers AS MATERIALIZED (
+        SELECT provider,
+            (SELECT SUM(runs) FROM busy WHERE busy.provider = waits.provider) AS running,
+            (SELECT AVG(seconds) FROM (
+                SELECT {_SECONDS[vendor]} AS seconds FROM conversations_run done
+                WHERE done.provider = waits.provider AND done.finished_at IS NOT NULL
+                AND done.started_at IS NOT NULL AND done.so_far IS NULL
+                ORDER BY done.finished_at DESC LIMIT {LATELY}
+            ) latest) AS took
+        FROM (SELECT DISTINCT provider FROM queue LIMIT {SERVERS}) waits
+    )
+    SELECT queue.id, queue.thread_id, queue.created_at < %s, queue.position, servers.running, servers.took
+    FROM queue LEFT JOIN servers ON servers.provider = queue.provider
+    WHERE queue.id IN ({", ".join(["%s"] * count)})
+    """
+
+
+def _place(run_id: Any, thread_id: Any, lasting: Any, position: int, running: Any, took: Any) -> Place:
+    return Place(
+        run_id=_as_uuid(run_id),
+        thread_id=_as_uuid(thread_id),
+        lasting=bool(lasting),
+        position=position,
+        running=int(running or 0),
+        took=None if took is None else max(0.0, float(took)),
+    )
+
+
+def _counted(runs: QuerySet[Run]) -> dict[str, int]:
+    return dict(runs.order_by().values_list("provider").annotate(count=Count("pk")))
+
+
+def _as_uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)  # SQLite has them as text

@@ -1,0 +1,57 @@
+"""Claiming what waits: fairly between people, and never more of a model server's runs at once than it may have."""
+
+from uuid import UUID
+
+from conversations import selectors
+from conversations.database import verb
+from conversations.models import ModelServer, Run
+from conversations.services.run_lease import Claim, take
+from streaming.protocol.errors import TooManyWaiting
+from streaming.protocol.lifecycle import RunStatus
+
+
+@verb
+def claim_next(*, server: str, most: int, max_parallel: int, holder: str, expiry: float) -> list[Claim] | None:
+    """Take up to ``most`` of the runs that wait for a model server, in turn; fewer where it would have more at once
+    than it may. None where somebody else is claiming there at this moment.
+
+    ``max_parallel`` counts where the server has no bound of its own; 0 is no bound.
+    """
+    # Whoever has this row counts, claims and commits before the next one counts.
+    row = _kept(server)
+    if row is None:
+        return None
+    bound = max_parallel if row.max_parallel is None else row.max_parallel
+    if bound:
+        most = min(most, bound - selectors.held_at([server]).count())
+    if most <= 0:
+        return []
+    return take(selectors.in_turn(server=server, most=most), holder=holder, expiry=expiry)
+
+
+def require_place(*, owner_id: UUID, more: int, most: int) -> None:
+    """Raises TooManyWaiting where a person would have more than ``most`` runs waiting.
+
+    Requests that come at the same moment may each find the last place free: it bounds what one person can fill the
+    database with, it is no quota.
+    """
+    waiting = Run.objects.filter(owner_id=owner_id, status=RunStatus.QUEUED).order_by()
+    if waiting[:most].count() + more > most:
+        raise TooManyWaiting(retry_after_ms=5000, details={"limit": most})
+
+
+@verb
+def list_model_servers(servers: dict[str, str]) -> None:
+    """Give every configured model server a row, by name and kind; what is there already stays as it is."""
+    known = set(ModelServer.objects.filter(name__in=servers).values_list("name", flat=True))
+    for name in sorted(servers.keys() - known):
+        ModelServer.objects.get_or_create(name=name, defaults={"kind": servers[name]})
+
+
+def _kept(name: str) -> ModelServer | None:
+    """The server's row, for this transaction; None where another one has it. One that has none yet is given it."""
+    rows = ModelServer.objects.select_for_update(no_key=True)
+    row = ModelServer.objects.select_for_update(no_key=True, skip_locked=True).filter(name=name).first()
+    if row is not None or ModelServer.objects.filter(name=name).exists():
+        return row
+    return rows.get_or_create(name=name)[0]
