@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 log = structlog.get_logger(__name__)
+HEARD_WITHIN = 3.0  # longer than anybody needs to tidy up
 
 
 class TaskRegistry:
@@ -32,11 +33,18 @@ class TaskRegistry:
         return task
 
     async def cancel_all(self) -> None:
-        """Cancel what still runs and wait for its end."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancel what still runs and wait for its end. Who has not heard is told again: in Python 3.11
+        ``asyncio.wait_for`` may swallow a cancellation, and libraries use it.
+        """
+        tasks = {task for task in self._tasks if task is not asyncio.current_task()}
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            ended, tasks = await asyncio.wait(tasks, timeout=HEARD_WITHIN)
+            for task in ended:
+                _ = task.cancelled() or task.exception()  # it is nobody's any more
+            if tasks:
+                log.warning("tasks have not heard that they are cancelled", tasks=[task.get_name() for task in tasks])
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -11,20 +11,26 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 
 from conversations.ports import ports
-from conversations.services.run_open import Choice
+from conversations.services.run_queue import list_model_servers
+from conversations.services.run_rows import Choice
 from streaming.engine.data_lock import DataLock
 from streaming.engine.housekeeping import keep_house
 from streaming.engine.limits import Limits
+from streaming.engine.positions import Positions
 from streaming.engine.supervisor import Supervisor
 from streaming.engine.workshop import Pace, Workshop
 from streaming.eventlog.base import EventLog
 from streaming.eventlog.database import DatabaseLog
+from streaming.eventlog.doorbell import Doorbell
 from streaming.eventlog.feed_tailer import FeedTailer
 from streaming.eventlog.memory import MemoryLog
+from streaming.eventlog.redis import RedisLog
+from streaming.eventlog.rings import Rings
 from streaming.eventlog.tailer import Tailer
 from streaming.offload import Offload
 from streaming.protocol.codec import Entry
@@ -38,6 +44,7 @@ from streaming.tools.registry import BUILT_IN, ToolRegistry
 
 log = structlog.get_logger(__name__)
 MODELS_EVERY = 5.0  # seconds: a model server that appears is listed well within 15
+LISTED_EVERY = 60.0  # seconds: a row that went is there again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +59,7 @@ class Numbers:
     max_frame: int
     max_subscriptions: int
     max_streams: int
+    max_waiting: int
 
 
 class Engine:
@@ -66,11 +74,15 @@ class Engine:
         self._tool_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tool")
         self.tools = ToolRegistry(tools, executor=self._tool_threads)
         self.event_log: EventLog = _event_log(self.offload)
-        self.tailer = Tailer(event_log=self.event_log, offload=self.offload)
+        self.tailer = Tailer(event_log=self.event_log)
         self.feeds = FeedTailer(offload=self.offload)
+        self._name = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.doorbell = Doorbell(layer=get_channel_layer("doorbell"), name=self._name, heard=self._heard)
+        self.rights_changed_elsewhere: Callable[[], None] = _nobody_listens
         self._lock = DataLock(data_lock_file())
         self.limits = _limits()
         self.supervisor = self._supervisor()
+        self.positions = Positions(tailer=self.tailer, offload=self.offload, at_work=lambda: self.supervisor.at_work)
 
     async def choose(self, name: str) -> Choice:
         """The model that ``name`` means; the default one for the empty text. Raises ModelUnknown."""
@@ -85,11 +97,15 @@ class Engine:
         if connection.vendor == "sqlite":
             self._lock.take()
         self._loop = asyncio.get_running_loop()
-        self.event_log.start(self.tailer.published, delayed=self.supervisor.storage_waits)
+        self.event_log.start(self._published, delayed=self.supervisor.storage_waits)
         ports.connect(event_store=self.event_log.event_store, bell=self._bell, feed_bell=self._feed_bell)
         self.tasks.spawn(self._for_ever(self.registry.refresh, MODELS_EVERY), name="models")
+        self.tasks.spawn(self._for_ever(self._list_model_servers, LISTED_EVERY), name="rows of model servers")
+        self.tasks.spawn(self.positions.tell_for_ever(), name="positions")
         self.tasks.spawn(self.tailer.poll_for_ever(), name="tailer")
         self.tasks.spawn(self.feeds.poll_for_ever(), name="feed tailer")
+        self.tasks.spawn(self.doorbell.speak_for_ever(), name="doorbell, ringing")
+        self.tasks.spawn(self.doorbell.listen_for_ever(), name="doorbell, listening")
         self.tasks.spawn(keep_house(self.offload, log_kept=settings.LOG_KEPT), name="housekeeping")
         self.supervisor.start()
 
@@ -98,6 +114,7 @@ class Engine:
         ports.disconnect()
         await self.supervisor.stop()
         await self.tasks.cancel_all()
+        await self.doorbell.stop()
         await self.event_log.stop()
         await self.registry.close()
         self._tool_threads.shutdown(wait=False, cancel_futures=True)
@@ -119,24 +136,53 @@ class Engine:
         )
         return Supervisor(
             workshop=workshop,
-            holder=f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}",
+            holder=self._name,
             alone=connection.vendor == "sqlite",
             capacity=settings.RUN_CAPACITY,
+            max_parallel=settings.MAX_PARALLEL,
             lease_beat=settings.LEASE_BEAT,
             lease_expiry=settings.LEASE_EXPIRY,
         )
+
+    async def _list_model_servers(self) -> None:
+        await self.offload(list_model_servers, self.registry.kinds)
 
     def _bell(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """Rung by verbs, in whatever thread they ran."""
         self._loop.call_soon_threadsafe(self._rang, run_id, entries)
 
     def _feed_bell(self, user_id: UUID, entries: Sequence[Entry]) -> None:
-        self._loop.call_soon_threadsafe(self.feeds.published, user_id, entries)
+        self._loop.call_soon_threadsafe(self._feed_rang, user_id, entries)
 
     def _rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         if entries:
             self.event_log.rang(run_id, entries)
+        elif not self.supervisor.holds(run_id):
+            self.doorbell.wish(run_id)
         self.supervisor.rang(run_id, entries)
+        if not self.supervisor.has_room:  # else it is claimed here; all processes asking for each run would be a herd
+            self.doorbell.claims()
+
+    def _feed_rang(self, user_id: UUID, entries: Sequence[Entry]) -> None:
+        self.feeds.published(user_id, entries)
+        if entries:
+            self.doorbell.feed(user_id, entries[-1].id)
+
+    def _published(self, run_id: UUID, entries: Sequence[Entry]) -> None:
+        """This process has written these; called in the loop."""
+        self.tailer.published(run_id, entries)
+        if entries:
+            self.doorbell.run(run_id, entries[-1].id)
+
+    def _heard(self, rings: Rings) -> None:
+        """Another process has rung."""
+        self.tailer.rung(rings.runs)
+        self.feeds.rung(rings.feeds)
+        self.supervisor.wished(rings.wishes.keys())
+        if rings.claims:
+            self.supervisor.look()
+        if rings.rights:
+            self.rights_changed_elsewhere()
 
     async def _for_ever(self, work: Callable[[], Awaitable[object]], pause: float) -> None:
         while True:
@@ -145,6 +191,10 @@ class Engine:
             except Exception as fault:
                 log.error("a periodic task stumbled and goes on", exc_info=fault)
             await asyncio.sleep(pause)
+
+
+def _nobody_listens() -> None:
+    """Nobody holds live connections yet."""
 
 
 def data_lock_file() -> Path:
@@ -182,6 +232,15 @@ async def stop_engine() -> None:
 def _event_log(offload: Offload) -> EventLog:
     if settings.EVENT_LOG == "memory":
         return MemoryLog(offload=offload)
+    if settings.EVENT_LOG == "redis":
+        # While it is held a run ends by its deadline, while it is parked by that of its approvals.
+        alive = settings.RUN_DEADLINE + settings.APPROVAL_EXPIRY + settings.LOG_KEPT
+        return RedisLog(
+            url=settings.REDIS_URL,
+            prefix=settings.REDIS_PREFIX,
+            kept=settings.LOG_KEPT,
+            alive=alive,
+        )
     return DatabaseLog(offload=offload)
 
 
@@ -200,6 +259,7 @@ def _providers() -> list[Provider]:
 
 def _limits() -> Limits:
     return Limits(
+        max_attempts=settings.MAX_ATTEMPTS,
         max_tool_steps=settings.MAX_TOOL_STEPS,
         max_repeats=settings.MAX_REPEATS,
         max_event=settings.MAX_EVENT,
@@ -230,4 +290,5 @@ def _numbers() -> Numbers:
         max_frame=settings.MAX_FRAME,
         max_subscriptions=settings.MAX_SUBSCRIPTIONS,
         max_streams=settings.MAX_STREAMS,
+        max_waiting=settings.MAX_WAITING,
     )

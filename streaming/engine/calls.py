@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from streaming.engine.limits import Limits
+from streaming.protocol.codec import dumps
 from streaming.protocol.errors import ErrorObject
 from streaming.protocol.objects import Step
 from streaming.protocol.text import clean
@@ -19,6 +20,7 @@ MAX_STEPS = "max_steps"
 REPEAT_LIMIT = "repeat_limit"
 MAX_DEPTH = 32  # of arguments: no tool's schema goes deeper, and every encoder after us recurses
 MAX_NAME = 200
+MAX_SHOWN_OF_REFUSED = 1024  # characters: there may be many beyond the limit, and a snapshot has all of them
 MAX_INTEGER_BITS = 2048  # beyond it Python itself may refuse to print a number
 
 
@@ -60,7 +62,8 @@ class CallLedger:
                 code=MAX_STEPS,
                 message=f"Not run: an answer may use at most {self._limits.max_tool_steps} tool calls.",
             )
-            return VettedCall(name=name, arguments=arguments, refusal=refusal, ends_run=MAX_STEPS)
+            shown = arguments if len(text) <= MAX_SHOWN_OF_REFUSED else None
+            return VettedCall(name=name, arguments=shown, refusal=refusal, ends_run=MAX_STEPS)
         if self._seen[key] >= self._limits.max_repeats:
             refusal = ErrorObject(
                 code=REPEAT_LIMIT,
@@ -80,7 +83,7 @@ class CallLedger:
             text = _canonical(arguments)
         except ValueError as fault:
             return None, "", f"The arguments of this call cannot be used: {fault}."
-        if _too_long(text, self._limits):
+        if _too_long(arguments, text, self._limits):
             return None, text, f"The arguments of this call are longer than {self._limits.max_arguments} bytes."
         return arguments, text, None
 
@@ -88,15 +91,16 @@ class CallLedger:
 def require_fit(arguments: dict[str, Any], limits: Limits) -> None:
     """Raises Unfit for what a model's call would be refused for, whatever the tool."""
     try:
-        text = _canonical({key: _storable(value, MAX_DEPTH) for key, value in arguments.items()})
+        storable = {key: _storable(value, MAX_DEPTH) for key, value in arguments.items()}
+        too_long = _too_long(storable, _canonical(storable), limits)
     except ValueError as fault:
         raise Unfit(f"These arguments cannot be used: {fault}.") from fault
-    if _too_long(text, limits):
+    if too_long:
         raise Unfit(f"These arguments are longer than {limits.max_arguments} bytes.")
 
 
-def _too_long(text: str, limits: Limits) -> bool:
-    return len(text.encode()) > limits.max_arguments
+def _too_long(arguments: dict[str, Any], text: str, limits: Limits) -> bool:
+    return len(text.encode()) > limits.max_arguments or len(dumps(arguments)) > 2 * limits.max_arguments
 
 
 def _storable(value: Any, depth: int) -> Any:

@@ -30,7 +30,10 @@ async def read_state(event_log: EventLog, claim: Claim) -> RunState:
 
 
 async def read_into(state: RunState, event_log: EventLog, claim: Claim) -> None:
-    """Fold what the log has beyond ``state``. Where it raises, ``state`` has what came before."""
+    """Fold what the log has beyond ``state``, and will not be changed by anybody else. Where it raises, ``state`` has
+    what came before.
+    """
+    await event_log.fence(run_id=claim.run_id, number=claim.number)
     while entries := await event_log.read(run_id=claim.run_id, after=state.last):
         state.extend(entries)
 
@@ -55,7 +58,7 @@ async def close_for_good(shop: Workshop, claim: Claim, ending: Ending, *, head: 
 
 async def park_for_good(shop: Workshop, claim: Claim, parking: Parking, *, held: float, head: int) -> bool:
     """Write the park in the same way. ``held`` is for how many seconds workers have held the run by now."""
-    so_far = msgspec.to_builtins(msgspec.structs.replace(parking.so_far, held=held))
+    so_far = msgspec.to_builtins(parking.so_far)
     return await _for_good(
         shop,
         claim,
@@ -67,6 +70,7 @@ async def park_for_good(shop: Workshop, claim: Claim, parking: Parking, *, held:
             steps=parking.steps,
             approvals=parking.approvals,
             so_far=so_far,
+            held=held,
             events=parking.events,
         ),
     )
@@ -74,7 +78,7 @@ async def park_for_good(shop: Workshop, claim: Claim, parking: Parking, *, held:
 
 async def _for_good(shop: Workshop, claim: Claim, writing: Callable[[], object]) -> bool:
     try:
-        await insist(partial(shop.event_log.run_last, writing), run=str(claim.run_id))
+        await insist(partial(shop.event_log.run_last, writing, run_id=claim.run_id), run=str(claim.run_id))
     except LeaseLost as lost:
         log.info("not closed here", run=str(claim.run_id), why=str(lost))
         # Where nobody else has it after all, the next sweep must find it; the lease of somebody else is left alone.

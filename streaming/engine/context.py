@@ -25,14 +25,13 @@ def build_prompt(
     history: Iterable[HistoryMessage],
     system_prompt: str = "",
     question: str | None = None,
-    begun: HistoryMessage | None = None,
     max_characters: int | None = None,
 ) -> tuple[PromptMessage, ...]:
-    """The messages to ask with. ``begun`` is an answer to go on with: its text is the beginning of the model's turn.
+    """The messages to ask with.
 
     Answers are told with their tool rounds, without their reasoning; those that came to nothing are left out, and
     neighbours of one role become one, because many models accept strictly alternating turns only. Where all of it is
-    longer than ``max_characters``, the oldest exchanges are left out; system prompt, question and what was begun stay.
+    longer than ``max_characters``, the oldest exchanges are left out; system prompt and question stay.
     """
     exchanges: list[list[PromptMessage]] = [[]]
     asked = [] if question is None else [HistoryMessage(role="user", content=question)]
@@ -42,11 +41,9 @@ def build_prompt(
             exchanges.append([])
         for turn in turns:
             _add(exchanges[-1], turn)
-    if begun is not None:
-        exchanges[-1] += _turns(begun)
     system = [PromptMessage(role="system", content=system_prompt)] if system_prompt.strip() else []
     if max_characters is not None:
-        exchanges = _youngest(exchanges, max_characters - sum(map(_length, system)))
+        exchanges = _youngest(exchanges, max_characters - sum(map(length_of, system)))
     return tuple(system + [turn for exchange in exchanges for turn in exchange])
 
 
@@ -104,12 +101,13 @@ def _add(turns: list[PromptMessage], turn: PromptMessage) -> None:
 def _youngest(exchanges: list[list[PromptMessage]], room: int) -> list[list[PromptMessage]]:
     """The last of them that fit, and always the last one."""
     kept = len(exchanges) - 1
-    room -= sum(map(_length, exchanges[kept]))
-    while kept > 0 and (length := sum(map(_length, exchanges[kept - 1]))) <= room:
+    room -= sum(map(length_of, exchanges[kept]))
+    while kept > 0 and (length := sum(map(length_of, exchanges[kept - 1]))) <= room:
         room -= length
         kept -= 1
     return exchanges[kept:]
 
 
-def _length(turn: PromptMessage) -> int:
+def length_of(turn: PromptMessage) -> int:
+    """Characters, as near as need be."""
     return len(turn.content) + sum(len(str(call.arguments)) for call in turn.tool_calls)

@@ -40,6 +40,7 @@ class Continuation:
         self._so_far = so_far
         self._held = ""
         self._judged = False
+        self._added = False
 
     def take(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """What of them may be told now, in order. Raises CannotContinue."""
@@ -56,6 +57,11 @@ class Continuation:
                 told.append(chunk)
         return told
 
+    @property
+    def went_on(self) -> bool | None:
+        """Whether the model does; None where what it has said, or was to go on with, is too little to tell."""
+        return True if self._added and len(self._so_far.strip()) >= SURELY_BEGUN_AGAIN else None
+
     def rest(self) -> list[Chunk]:
         """What is still held back where the turn broke off. Raises CannotContinue."""
         return [] if self._judged else self._judge(over=True)
@@ -65,6 +71,7 @@ class Continuation:
         if continued is None:
             return []
         self._judged = True
+        self._added = bool(continued.text)
         return [Text(continued.text)] if continued.text else []
 
 

@@ -11,6 +11,7 @@ from streaming.engine.machine import Ask, End, Park, PendingCall, RunMachine, Ru
 from streaming.engine.parking import Decided
 from streaming.protocol.errors import ErrorObject, UpstreamError, UpstreamTruncated
 from streaming.protocol.events import Event, RunStatusHint
+from streaming.protocol.objects import Step
 from streaming.providers.base import ChatRequest, Chunk, ToolSpec
 from streaming.tools.base import ToolError, ToolFailed, ToolResult
 from streaming.tools.registry import ToolRegistry
@@ -38,6 +39,7 @@ async def generate(
     spawn: Spawn,
     clock: Clock,
     attempt: int = 1,
+    earlier: Sequence[Step] = (),
     decided: Decided | None = None,
     think: bool | str | None = None,
     options: dict[str, Any] | None = None,
@@ -45,7 +47,8 @@ async def generate(
 ) -> AsyncGenerator[list[Event], None]:
     """Yield lists of events until ``machine.next`` is Park or End; either is its driver's to make.
 
-    ``decided`` is what a parked run goes on with; without it the run begins.
+    ``decided`` is what a parked run goes on with; without it the run begins, or is taken up where it was left.
+    ``earlier`` are the steps of an answer that other runs have begun.
 
     ``first_wait`` is what readers are told that the first turn waits for.
 
@@ -54,13 +57,14 @@ async def generate(
     cancel what awaits it, and the model's iterator is closed and the tools are cancelled before it returns.
     """
     if decided is None:
-        yield machine.begin(at=clock(), attempt=attempt, asks=tools.needs_approval)
+        yield machine.begin(at=clock(), attempt=attempt, earlier=earlier, asks=tools.needs_approval)
     else:
         yield machine.go_on(
             at=clock(),
+            attempt=attempt,
             rulings=decided.rulings,
             so_far=decided.so_far,
-            earlier=decided.earlier,
+            earlier=earlier,
             asks=tools.needs_approval,
         )
     specs = tuple(

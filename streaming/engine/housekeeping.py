@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from conversations.services import feed, idempotency, run_decide, run_log
+from conversations.services import feed, idempotency, learning, processes, run_decide, run_log, run_waiting
 from streaming.offload import Offload
 
 log = structlog.get_logger(__name__)
@@ -21,8 +21,11 @@ async def keep_house(offload: Offload, *, log_kept: float, every: float = EVERY)
     chores: tuple[Callable[[], int], ...] = (
         partial(run_log.prune_logs, kept=log_kept, most=AT_ONCE),
         partial(run_decide.expire_parked, most=AT_ONCE),
+        partial(run_waiting.start_left_behind, most=AT_ONCE),
         partial(feed.prune, most=AT_ONCE * 10),
         partial(idempotency.prune, most=AT_ONCE * 10),
+        partial(processes.prune, most=AT_ONCE),
+        partial(learning.prune, most=AT_ONCE),
     )
     while True:
         more = False

@@ -45,6 +45,7 @@ from streaming.providers.base import Chunk, PromptCall, PromptMessage, Text, Thi
 # A turn that was cut off is not whole: its calls are shown, but never run.
 CUT_OFF = {"length": "max_tokens", "content_filter": "content_filter"}
 NOT_RUN = ErrorObject(code="not_run", message="Not run: the model's turn was cut off.")
+NEVER_BEGUN = ErrorObject(code="not_run", message="Not run: the server was stopped before it began.")
 MAX_REASON = 100  # characters of a model server's own word for why it stopped
 
 
@@ -108,16 +109,18 @@ class RunMachine:
         self._messages = messages
         self._teller = Teller(state, run=run, max_piece=limits.max_piece, new_id=new_id)
         self._ledger = CallLedger(limits, state.steps)
-        self._measure = Measure(run, streamed_before=run.attempt > 0 and bool(answer.parts))
+        asked_at = next((message.created_at for message in state.messages if message.role == "user"), None)
+        self._measure = Measure(run, streamed_before=run.attempt > 0 and bool(answer.parts), asked_at=asked_at)
         self._turn = Turn()
         self._begun = False
         self._calls: list[tuple[PromptCall, str]] = []  # of the last turn, in its order, with their steps
         self._pending: dict[str, PendingCall] = {}
         self._waiting: dict[str, PendingCall] = {}  # for a person
         self._asks: Asks = nobody_is_asked
-        self._told: dict[str, int] = {}  # characters of output, by step
+        self._left_open = frozenset(step.id for step in state.open_steps)  # by another process
+        self._told: dict[str, tuple[int, int]] = {}  # by step: characters of output, and bytes that still fit
         self._cut: set[str] = set()
-        self._room = limits.max_answer - _size(answer.content) - _size(answer.thinking)
+        self._room = limits.max_answer - _size(answer.text) - _size(answer.thinking)
         self._outcome: Completed | Incomplete | None = None
 
     @property
@@ -144,6 +147,15 @@ class RunMachine:
         """No more of the answer is taken; what is left of this turn need not be heard."""
         return self._room < 0
 
+    def can_be_left(self, *, model_continues: bool) -> bool:
+        """Whether somebody else can go on from what was told by now, and no reader would miss anything."""
+        if self._pending or self.state.open_steps or self.turn_finished or self._outcome is not None:
+            return False
+        turns = retell(self.answer, self.state.steps)
+        if not turns or turns[-1].calls or turns[-1].says_nothing:
+            return True
+        return model_continues and bool(turns[-1].text.strip())
+
     @property
     def next(self) -> Next:
         going = self._begun and not self.ended and self.run.status != RunStatus.REQUIRES_ACTION
@@ -161,10 +173,14 @@ class RunMachine:
         self._require(not self._begun, "the model has been asked already")
         self._messages = messages
 
-    def begin(self, *, at: float, attempt: int, asks: Asks = nobody_is_asked) -> list[Event]:
+    def begin(
+        self, *, at: float, attempt: int, earlier: Sequence[Step] = (), asks: Asks = nobody_is_asked
+    ) -> list[Event]:
         """Start the run, or take it up again where another process left it: what that one had open is closed.
 
-        ``asks`` says for which calls the run is to be parked.
+        A tool that had begun is not run again; one that had not begun either waits for a person still, or the model is
+        told that it was not run. ``asks`` says for which calls the run is to be parked; ``earlier`` are the steps of
+        an answer that other runs have begun.
         """
         run, status = self.run, RunStatus(self.run.status)
         self._require(not self._begun and attempt > run.attempt, f"attempt {attempt} cannot begin")
@@ -172,10 +188,10 @@ class RunMachine:
         self._require(startable, f"a {status} run cannot begin")
         self._require(self.answer.status == MessageStatus.IN_PROGRESS, "the answer has ended")
         self._asks = asks
-        left_open = self.state.open_steps
         self._tell_in_progress(attempt, at=at)
-        for step in left_open:
-            self._teller.cancel(step.id, _never_begun(step) or _unknown_outcome(step), at=at)
+        for step in self.state.open_steps:
+            self._take_up(step, at=at)
+        self._retell(earlier)
         return self._teller.take()
 
     def park(self, *, at: float) -> Parking:
@@ -208,29 +224,24 @@ class RunMachine:
         self,
         *,
         at: float,
+        attempt: int | None = None,
         rulings: Mapping[str, Ruling],
         so_far: SoFar | None = None,
         earlier: Sequence[Step] = (),
         asks: Asks = nobody_is_asked,
     ) -> list[Event]:
-        """Take a parked run up again, in the same attempt: what was approved is pending, all else that waited fails.
-
-        ``rulings`` are by step. What the model was told before is put together anew from what was told of it, and from
-        the ``earlier`` steps of an answer that other runs have begun.
+        """Take a parked run up again: what was approved is pending, all else that waited fails. ``rulings`` are by
+        step; ``attempt`` is given where another process had taken it up before, and died.
         """
         status = RunStatus(self.run.status)
         self._require(not self._begun and status is RunStatus.REQUIRES_ACTION, f"a {status} run cannot go on")
         self._asks = asks
         if so_far is not None:
             self._measure.go_on_from(so_far)
-        self._tell_in_progress(self.run.attempt, at=at)
+        self._tell_in_progress(self.run.attempt if attempt is None else attempt, at=at)
         for step in self.state.open_steps:
             self._rule(step, rulings.get(step.id), at=at)
-        *before, turn = retell(self.answer, [*earlier, *self.state.steps])
-        self._messages = (*self._messages, *as_messages(before))
-        self._turn = Turn.retold(text=turn.text, thinking=turn.thinking)
-        self._calls = [(call, call.id) for call in prompt_calls(turn)]
-        self._end_round()
+        self._retell(earlier)
         return self._teller.take()
 
     def feed(self, chunks: Sequence[Chunk], *, at: float) -> list[Event]:
@@ -330,7 +341,8 @@ class RunMachine:
             self._tell_in_progress(self.run.attempt + queued, at=at)
         interrupted = isinstance(outcome, Incomplete) and outcome.reason == INTERRUPTED
         for step in self.state.open_steps:
-            error = _never_begun(step) or (_unknown_outcome(step) if interrupted else None)
+            left = interrupted or step.id in self._left_open
+            error = _never_begun(step) or (_unknown_outcome(step) if left else None)
             self._teller.cancel(step.id, error, at=at, output_cut=step.id in self._cut)
         if self.answer.status == MessageStatus.IN_PROGRESS:
             message = replace(self.answer, finished_at=rfc3339(at))
@@ -364,6 +376,25 @@ class RunMachine:
                 self._pending[step_id] = pending
                 self._teller.tool_begins(step_id, vetted.name)
         return vetted
+
+    def _take_up(self, step: Step, *, at: float) -> None:
+        """A step that another process has left open."""
+        name, arguments = step.name or "", step.arguments
+        if not waits(step):
+            self._teller.cancel(step.id, _unknown_outcome(step), at=at)
+        elif arguments is not None and self._asks(name, arguments):
+            self._waiting[step.id] = PendingCall(step_id=step.id, name=name, arguments=arguments)
+        else:
+            self._teller.cancel(step.id, NEVER_BEGUN, at=at)
+
+    def _retell(self, earlier: Sequence[Step]) -> None:
+        """What the model was told and has said before, put together anew from what was told of it."""
+        turns = retell(self.answer, [*earlier, *self.state.steps])
+        if self._pending or self._waiting:
+            *turns, turn = turns
+            self._turn = Turn.retold(text=turn.text, thinking=turn.thinking)
+            self._calls = [(call, call.id) for call in prompt_calls(turn)]
+        self._messages = (*self._messages, *as_messages(turns))
 
     def _rule(self, step: Step, ruling: Ruling | None, *, at: float) -> None:
         if not waits(step):
@@ -401,11 +432,14 @@ class RunMachine:
         return text if not self.answer_full else text[: room // WIDEST]
 
     def _stream_output(self, step_id: str, text: str) -> None:
-        told = self._told.get(step_id, 0)
+        told, room = self._told.get(step_id, (0, self.limits.max_output_bytes))
         kept = text[: self.limits.max_output - told]
+        if _size(kept) > room:
+            kept = kept[: room // WIDEST]
         if len(kept) < len(text):
             self._cut.add(step_id)
-        self._told[step_id] = told + len(kept)
+        # Nothing follows what was cut, or the output would have a hole.
+        self._told[step_id] = told + len(kept), 0 if step_id in self._cut else room - _size(kept)
         self._teller.tool_output(step_id, kept)
 
     def _final_run(self, outcome: Outcome, *, at: float) -> Run:

@@ -10,21 +10,22 @@ ABSURD = 100_000_000
 
 
 class SoFar(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run took until it was parked. ``generating`` and ``held`` (by workers) are seconds."""
+    """What a run took until it was parked. ``generating`` are seconds."""
 
     usage: Usage | None
     timing: Timing
     first_token_at: str | None
     generating: float
-    held: float = 0.0
 
 
 class Measure:
     """Times are unix seconds. A run that another process began keeps what its run object says."""
 
-    def __init__(self, run: Run, *, streamed_before: bool) -> None:
-        """``streamed_before``: tokens came before this process held the run, so that the next is not the first."""
-        self._created = seconds(run.created_at)
+    def __init__(self, run: Run, *, streamed_before: bool, asked_at: str | None = None) -> None:
+        """``streamed_before``: tokens came before this process held the run, so that the next is not the first.
+        ``asked_at``: when the question was put, where that was not when the run was made: a send may have waited.
+        """
+        self._created = seconds(asked_at or run.created_at)
         self._started = seconds(run.started_at)
         self.first_token = seconds(run.first_token_at)
         self._streamed_before = streamed_before
@@ -73,8 +74,8 @@ class Measure:
             self._completion_tokens = before.usage.completion_tokens
 
     def usage(self) -> Usage | None:
-        """The sum over the turns; None where the model server never said anything."""
-        if self._prompt_tokens is None and self._completion_tokens is None:
+        """The sum over the turns; None where the model server never said anything, or not to this process alone."""
+        if self._streamed_before or (self._prompt_tokens is None and self._completion_tokens is None):
             return None
         return Usage(prompt_tokens=self._prompt_tokens, completion_tokens=self._completion_tokens)
 

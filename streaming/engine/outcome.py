@@ -116,7 +116,7 @@ def run_end(outcome: Outcome, *, run: Run, message: Message) -> list[Event]:
         case Failed():
             return [_error_event(run, outcome.error), RunFailed(**of_run, run=run, error=outcome.error)]
         case Cancelled():
-            receipt = Receipt(upstream_closed=outcome.upstream_closed, content_length=len(message.content))
+            receipt = Receipt(upstream_closed=outcome.upstream_closed, content_length=len(message.text))
             return [RunCancelled(**of_run, run=run, receipt=receipt)]
         case Expired():
             return [RunExpired(**of_run, run=run)]

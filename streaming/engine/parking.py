@@ -32,13 +32,10 @@ Ruling = Approved | Refused
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """What has become of a parked run's questions, by step, and what the run took before. ``earlier`` are the steps of
-    its answer that other runs have brought.
-    """
+    """What has become of a parked run's questions, by step, and what the run took before."""
 
     rulings: dict[str, Ruling]
     so_far: SoFar | None
-    earlier: tuple[Step, ...] = ()
 
 
 class Parking(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ import msgspec
 
 from conversations import selectors, wire
 from conversations.models import Approval, Message, Run, Step
-from streaming.engine.context import HistoryMessage, build_prompt
+from streaming.engine.context import HistoryMessage, build_prompt, length_of
 from streaming.engine.measure import SoFar
 from streaming.engine.parking import SWAPPED, Approved, Decided, Refused, Ruling, denied
+from streaming.engine.retold import as_messages, retell
 from streaming.protocol import objects
 from streaming.protocol.snapshot import RunState
 from streaming.providers.base import PromptMessage
@@ -34,26 +35,15 @@ class Prompt:
     tools: Sequence[str] | None
     steps_before: Sequence[objects.Step] = ()
 
-    def messages(self, *, context_length: int | None, begun: RunState | None = None) -> tuple[PromptMessage, ...]:
-        """What to ask with, without the oldest exchanges where all of it would not fit the model's window.
-
-        ``begun``: the run so far; what its answer has already is the beginning of the model's own turn.
+    def messages(self, *, context_length: int | None, begun: RunState) -> tuple[PromptMessage, ...]:
+        """What to ask with, up to the question; without the oldest exchanges where all of it, and what the answer that
+        was ``begun`` has by now, would not fit the model's window.
         """
         room = MAX_CHARACTERS if context_length is None else context_length * CHARACTERS_A_TOKEN
-        return build_prompt(
-            history=self.history,
-            system_prompt=self.system_prompt,
-            begun=None if begun is None else self._answer_so_far(begun),
-            max_characters=room,
-        )
-
-    def _answer_so_far(self, begun: RunState) -> HistoryMessage | None:
-        answer = begun.answer
-        if answer is None:
-            return None
-        return HistoryMessage(
-            role="assistant", content=answer.content, parts=answer.parts, steps=[*self.steps_before, *begun.steps]
-        )
+        if begun.answer is not None:
+            so_far = as_messages(retell(begun.answer, [*self.steps_before, *begun.steps]))
+            room -= sum(map(length_of, so_far))
+        return build_prompt(history=self.history, system_prompt=self.system_prompt, max_characters=room)
 
 
 def load_decisions(run_id: UUID) -> Decided:
@@ -64,7 +54,6 @@ def load_decisions(run_id: UUID) -> Decided:
     return Decided(
         rulings={str(approval.step_id): _ruling(approval) for approval in asked},
         so_far=so_far,
-        earlier=tuple(wire.step_object(step) for step in selectors.steps_before(run=run)),
     )
 
 

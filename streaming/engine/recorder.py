@@ -24,6 +24,7 @@ class Recorder:
         self,
         *,
         claim: Claim,
+        head: int,
         event_log: EventLog,
         hint: Callable[[UUID, str], None],
         failed: Callable[[BaseException], None],
@@ -31,7 +32,7 @@ class Recorder:
         limit: int,
         max_pending: int = 256 * 1024,
     ) -> None:
-        self.head = claim.head
+        self.head = head
         self._claim = claim
         self._log = event_log
         self._hint = hint

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from streaming.engine.turn import result_message
+from streaming.protocol.lifecycle import StepStatus
 from streaming.protocol.objects import Message, Step
 from streaming.providers.base import PromptCall, PromptMessage
 
@@ -19,9 +20,16 @@ class ToldTurn(msgspec.Struct, frozen=True, kw_only=True):
     thinking: str = ""
     calls: tuple[Step, ...] = ()
 
+    @property
+    def says_nothing(self) -> bool:
+        return not (self.text.strip() or self.thinking or self.calls)
+
 
 def retell(answer: Message, steps: Iterable[Step]) -> list[ToldTurn]:
-    """The turns in their order. A turn is over with its calls; those of one turn become steps at one moment."""
+    """The turns in their order. A turn is over with its calls; those of one turn become steps at one moment.
+
+    Thinking that was broken off is no part of them: the model was asked anew.
+    """
     by_id = {step.id: step for step in steps}
     turns: list[ToldTurn] = []
     open_turn = ToldTurn()
@@ -34,18 +42,24 @@ def retell(answer: Message, steps: Iterable[Step]) -> list[ToldTurn]:
             open_turn = ToldTurn()
         if step is None:
             start, end = part["text"]
-            open_turn = msgspec.structs.replace(open_turn, text=open_turn.text + answer.content[start:end])
+            open_turn = msgspec.structs.replace(open_turn, text=open_turn.text + answer.text[start:end])
         elif step.step == "reasoning":
-            open_turn = msgspec.structs.replace(open_turn, thinking=open_turn.thinking + (step.details or ""))
+            thought = "" if step.status == StepStatus.CANCELLED else step.details or ""
+            open_turn = msgspec.structs.replace(open_turn, thinking=open_turn.thinking + thought)
         else:
             open_turn = msgspec.structs.replace(open_turn, calls=(*open_turn.calls, step))
     return turns if open_turn == ToldTurn() else [*turns, open_turn]
 
 
 def as_messages(turns: Iterable[ToldTurn]) -> tuple[PromptMessage, ...]:
-    """The turns as a model is told them, each followed by the results of its calls."""
+    """The turns as a model is told them, each followed by the results of its calls.
+
+    The last may be one to go on with. Of one that had come no further than a thought nothing is told.
+    """
     messages: list[PromptMessage] = []
     for turn in turns:
+        if not (turn.calls or turn.text.strip()):
+            continue
         calls = prompt_calls(turn)
         said = PromptMessage(role="assistant", content=turn.text, thinking=turn.thinking, tool_calls=calls)
         results = [result_message(call, step) for call, step in zip(calls, turn.calls, strict=True)]

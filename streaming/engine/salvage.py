@@ -46,7 +46,7 @@ async def salvage(shop: Workshop, claim: Claim, fault: Exception) -> None:
 async def _what_can_be_read(shop: Workshop, claim: Claim) -> RunState:
     """The state whose next event continues the lease's head."""
     # What was appended before must have been written, or the head would not be where the end expects it.
-    await shop.event_log.run_last(lambda: None)
+    await shop.event_log.run_last(lambda: None, run_id=claim.run_id)
     state = RunState()
     try:
         await read_into(state, shop.event_log, claim)

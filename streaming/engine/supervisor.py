@@ -1,28 +1,33 @@
-"""The process's one supervisor: claims runs, owns their workers, keeps their leases, and ends what others left."""
+"""The process's one supervisor: claims runs, takes over what others left, owns the workers, and keeps their leases."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import random
+from collections.abc import Callable, Collection, Coroutine, Sequence, Set
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from conversations.services import run_lease
+from conversations import selectors
+from conversations.services import learning, processes, run_lease, run_queue
 from conversations.services.run_lease import Claim
-from streaming.engine.orphans import close_orphan
-from streaming.engine.outcome import INTERRUPTED, Cancelled, Incomplete
-from streaming.engine.worker import Worker
+from streaming.engine.outcome import Cancelled
+from streaming.engine.queue import shares
+from streaming.engine.worker import HandedBack, Worker
 from streaming.engine.workshop import Workshop
 from streaming.protocol.codec import Entry
 
 log = structlog.get_logger(__name__)
 CLAIMED_AT_ONCE = 64
+A_MOMENT = (0.02, 0.06)  # seconds, at random: processes that met once do not meet again
 ORPHANS_AT_ONCE = 100
-CLOSING_PATIENCE = 5.0
+HANDING_BACK = 1.5  # seconds: to close the connections to model servers, and for a few transactions
 
 
 class Supervisor:
-    """``holder`` names this process on leases. ``alone``: we hold the data directory's lock, so every other lease that
+    """``capacity``: how many runs it works on at once; with 0 it claims none and takes none over. ``max_parallel``: how
+    many a model server may have at once that has no bound of its own, in all processes together; 0 is no bound.
+    ``holder`` names this process on leases. ``alone``: we hold the data directory's lock, so every other lease that
     we find is a dead process's. Times in seconds.
     """
 
@@ -33,6 +38,7 @@ class Supervisor:
         holder: str,
         alone: bool,
         capacity: int,
+        max_parallel: int,
         lease_beat: float,
         lease_expiry: float,
         poll: float = 1.0,
@@ -41,11 +47,13 @@ class Supervisor:
         self._holder = holder
         self._alone = alone
         self._capacity = capacity
+        self._max_parallel = max_parallel
         self._lease_beat = lease_beat
         self._lease_expiry = lease_expiry
         self._poll = poll
         self._workers: dict[UUID, Worker] = {}
-        self._not_before: dict[UUID, float] = {}  # left runs that we have tried to close, and when to try again
+        self._sweep_at = 0.0  # when to look for left runs next
+        self._not_before: dict[UUID, float] = {}  # runs whose worker fell, and when to try again
         self._loops: list[asyncio.Task[Any]] = []
         self._look = asyncio.Event()
         self._idle = asyncio.Event()
@@ -56,8 +64,23 @@ class Supervisor:
     def running(self) -> int:
         return len(self._workers)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether what can be claimed is claimed here."""
+        return not self.draining and len(self._workers) < self._capacity
+
+    def holds(self, run_id: UUID) -> bool:
+        return run_id in self._workers
+
+    @property
+    def at_work(self) -> Set[UUID]:
+        """The runs that this process works on."""
+        return self._workers.keys()
+
     def start(self) -> None:
-        self._own(self._again(self._close_orphans, self._poll), "orphans")
+        if not self._capacity:
+            return  # others work; this process serves readers
+        self._look.set()  # at once, for what an earlier process has left
         self._own(self._claim_for_ever(), "claims")
         self._own(self._again(self._beat, self._lease_beat), "leases")
         self._own(self._again(self._look_for_wishes, self._poll), "cancel wishes")
@@ -65,9 +88,21 @@ class Supervisor:
     def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """A verb has committed something about this run: it can be claimed now, or a wish for one of ours to stop."""
         if entries or run_id not in self._workers:
+            if not entries:
+                self._sweep_at = 0.0
             self._look.set()
         else:
             self._shop.tasks.spawn(self._grant_wishes([run_id]), name=f"cancel {run_id}")
+
+    def look(self) -> None:
+        """Something is there to be claimed, perhaps a run that was handed back."""
+        self._sweep_at = 0.0
+        self._look.set()
+
+    def wished(self, run_ids: Collection[UUID]) -> None:
+        """Another process has committed something about these runs, and does not hold them."""
+        if ours := [run_id for run_id in run_ids if run_id in self._workers]:
+            self._shop.tasks.spawn(self._grant_wishes(ours), name="cancel what others wish")
 
     def storage_waits(self, run_ids: Sequence[UUID]) -> None:
         """What the log has of these runs does not get into the storage at once."""
@@ -76,46 +111,98 @@ class Supervisor:
                 worker.storage_waits()
 
     async def drain(self, *, grace: float) -> None:
-        """Claim nothing more, let running runs finish within ``grace`` seconds, and end the rest as interrupted."""
+        """Claim nothing more, and let running runs finish within ``grace`` seconds; what can go on elsewhere without a
+        loss is handed back at once, and all the rest in the end: for another process, or the next start of this one.
+        """
         self.draining = True
-        if await _within(grace, self._idle):
-            return
-        for worker in list(self._workers.values()):
-            worker.stop(Incomplete(INTERRUPTED))
-        if not await _within(CLOSING_PATIENCE, self._idle):
-            log.error("runs were left open; they will be closed at the next start", runs=len(self._workers))
+        self._look.set()
+        self._own(self._again(self._hand_back_what_can_be, self._poll), "handing back")
+        await _within(grace, self._idle)
+        self._hand_back(list(self._workers.values()))
+        if not await _within(HANDING_BACK, self._idle):
+            log.error("runs were left as they are; they are taken over in time", runs=len(self._workers))
 
     async def stop(self) -> None:
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        if not self._alone:
+            await self._guarded(self._withdraw)
 
     async def _claim_for_ever(self) -> None:
-        """Claim what is queued whenever a bell rings, and once a second in case one was missed."""
+        """Whenever a bell rings, and once a second in case one was missed: first what others left, then what waits."""
         while True:
             await _within(self._poll, self._look)
             self._look.clear()
+            await self._guarded(self._take_over_what_fits)
             await self._guarded(self._claim_what_fits)
+
+    async def _take_over_what_fits(self) -> None:
+        """What was begun goes before what waits to begin; what is only to be stopped needs no place of its own."""
+        now = asyncio.get_running_loop().time()
+        if self.draining or now < self._sweep_at:
+            return
+        self._sweep_at = now + self._poll
+        found = await self._shop.leases(
+            run_lease.orphans, holder=self._holder, all_others_dead=self._alone, most=ORPHANS_AT_ONCE
+        )
+        self._not_before = {run_id: then for run_id, then in self._not_before.items() if then > now}
+        for orphan in found:
+            if self.draining or orphan.run_id in self._not_before:
+                continue
+            if orphan.unwanted or len(self._workers) < self._capacity:
+                await self._take_over(orphan.run_id)
+            else:
+                self._sweep_at = 0.0  # there is one for the next place that is free
+
+    async def _take_over(self, run_id: UUID) -> None:
+        claim = await self._shop.leases(
+            run_lease.claim_orphan,
+            run_id=run_id,
+            holder=self._holder,
+            expiry=self._lease_expiry,
+            all_others_dead=self._alone,
+        )
+        if claim is not None:
+            log.warning("took over a run that was left", run=str(run_id), number=claim.number, lost=claim.lost)
+            self._employ(claim)
 
     async def _claim_what_fits(self) -> None:
         while not self.draining and (room := min(self._capacity - len(self._workers), CLAIMED_AT_ONCE)) > 0:
-            queued = await self._shop.leases(run_lease.queued_run_ids, most=room)
-            for run_id in queued:
-                await self._claim(run_id)
-            if len(queued) < room:
+            wanted = shares(await self._shop.leases(selectors.loads), room=room, max_parallel=self._max_parallel)
+            got = [await self._claim(server, most) for server, most in wanted.items()]
+            if sum(got) < sum(wanted.values()):
+                # Another process is at it, or what we wanted is being changed: they are done in a moment.
+                asyncio.get_running_loop().call_later(random.uniform(*A_MOMENT), self._look.set)
+                return
+            if not wanted:
                 return
 
-    async def _claim(self, run_id: UUID) -> None:
+    async def _claim(self, server: str, most: int) -> int:
+        """Take up to so many runs of a model server; returns how many there were."""
         if self.draining:
-            return
-        claim = await self._shop.leases(
-            run_lease.claim_run, run_id=run_id, holder=self._holder, expiry=self._lease_expiry
-        )
-        if claim is not None:
-            self._employ(claim)
+            return 0
+        self._idle.clear()  # a drain that begins now waits for what is being claimed
+        try:
+            claims = await self._shop.leases(
+                run_queue.claim_next,
+                server=server,
+                most=most,
+                max_parallel=self._max_parallel,
+                holder=self._holder,
+                expiry=self._lease_expiry,
+            )
+            for claim in claims or ():
+                self._employ(claim)
+        finally:
+            if not self._workers:
+                self._idle.set()
+        return len(claims or ())
 
     def _employ(self, claim: Claim) -> None:
         worker = Worker(claim=claim, workshop=self._shop)
+        if before := self._workers.get(claim.run_id):
+            before.fence_out()
         self._workers[claim.run_id] = worker
         self._idle.clear()
         task = self._shop.tasks.spawn(worker.carry_out(), name=f"run {claim.run_id}")
@@ -126,7 +213,8 @@ class Supervisor:
         if self._workers.get(claim.run_id) is worker:  # a run that was parked may have been taken up again by now
             del self._workers[claim.run_id]
         if done.cancelled() or done.exception() is not None:
-            # A worker that fell must not leave a lease that we would go on extending.
+            # A worker that fell must not leave a lease that we would go on extending, nor get the run again at once.
+            self._not_before[claim.run_id] = asyncio.get_running_loop().time() + self._lease_expiry
             letting_go = self._shop.leases(run_lease.let_go, claim=claim)
             self._shop.tasks.spawn(letting_go, name=f"let go of {claim.run_id}")
         if not self._workers:
@@ -134,8 +222,45 @@ class Supervisor:
         self._look.set()  # there is room for another one
 
     async def _beat(self) -> None:
-        if self._workers:
-            await self._shop.leases(run_lease.beat, holder=self._holder, expiry=self._lease_expiry)
+        """Say that we live, and that our runs are ours. One that was frozen learns here which are not any more."""
+        if not self._alone:
+            await self._announce()
+        if not self._workers:
+            return
+        before = dict(self._workers)
+        numbers = await self._shop.leases(run_lease.beat, holder=self._holder, expiry=self._lease_expiry)
+        for run_id, worker in before.items():
+            if self._workers.get(run_id) is worker and numbers.get(run_id) != worker.claim.number:
+                worker.fence_out()
+
+    async def _announce(self) -> None:
+        await self._shop.leases(
+            processes.announce,
+            holder=self._holder,
+            expiry=self._lease_expiry,
+            capacity=self._capacity,
+            draining=self.draining,
+        )
+
+    async def _withdraw(self) -> None:
+        await self._shop.leases(processes.withdraw, holder=self._holder)
+
+    async def _hand_back_what_can_be(self) -> None:
+        """To those who have room for it, if there are any."""
+        if self._alone:
+            return
+        await self._announce()  # or two that drain together would hand each other their runs
+        if not self._workers:
+            return
+        room = await self._shop.leases(processes.room_elsewhere, holder=self._holder)
+        workers = list(self._workers.values())
+        models = {worker.model for worker in workers}
+        continuing = await self._shop.leases(learning.continuing_models, among=models)
+        self._hand_back([worker for worker in workers if worker.can_be_left(continuing)][:room])
+
+    def _hand_back(self, workers: Sequence[Worker]) -> None:
+        for worker in workers:
+            worker.stop(HandedBack())
 
     async def _look_for_wishes(self) -> None:
         if self._workers:
@@ -146,34 +271,6 @@ class Supervisor:
         for run_id, (by, reason) in wishes.items():
             if worker := self._workers.get(run_id):
                 worker.stop(Cancelled(by, reason, upstream_closed=True))
-
-    async def _close_orphans(self) -> None:
-        found = await self._shop.leases(
-            run_lease.orphan_run_ids, holder=self._holder, all_others_dead=self._alone, most=ORPHANS_AT_ONCE
-        )
-        now = asyncio.get_running_loop().time()
-        self._not_before = {run_id: then for run_id, then in self._not_before.items() if then > now}
-        for run_id in found:
-            if run_id not in self._not_before:
-                self._not_before[run_id] = now + self._lease_expiry
-                await self._close_orphan(run_id)
-
-    async def _close_orphan(self, run_id: UUID) -> None:
-        """One that cannot be closed is given up for a while: it must not hold up the others, nor stay ours for ever."""
-        claim = await self._shop.leases(
-            run_lease.claim_orphan,
-            run_id=run_id,
-            holder=self._holder,
-            expiry=self._lease_expiry,
-            all_others_dead=self._alone,
-        )
-        if claim is None:
-            return
-        try:
-            await close_orphan(self._shop, claim)
-        except Exception as fault:
-            log.error("a left run could not be closed", run=str(run_id), exc_info=fault)
-            await self._shop.leases(run_lease.let_go, claim=claim)
 
     def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._loops.append(self._shop.tasks.spawn(work, name=name))

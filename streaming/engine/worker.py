@@ -3,16 +3,17 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from functools import partial
 
+import msgspec
 import structlog
 
 from chatserver.ids import new_id
+from conversations.services import learning
 from conversations.services.run_close import EndRefused
 from conversations.services.run_lease import Claim, cancel_wishes, let_go
-from conversations.services.run_park import park_again
 from streaming.engine.closing import close_for_good, insist, park_for_good, read_state
 from streaming.engine.continuation import CannotContinue
 from streaming.engine.generator import Phase, generate
@@ -28,11 +29,15 @@ from streaming.eventlog.base import Fenced
 from streaming.protocol.codec import encode
 from streaming.protocol.errors import ChatError, InternalError
 from streaming.protocol.events import RunStatusHint
-from streaming.protocol.lifecycle import RunStatus
+from streaming.protocol.lifecycle import MessageStatus, RunStatus
 from streaming.providers.attempts import attempts
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
 
 log = structlog.get_logger(__name__)
+
+
+class HandedBack(msgspec.Struct, frozen=True):
+    """No end: somebody else goes on with the run, from what its readers have seen."""
 
 
 class Worker:
@@ -40,19 +45,31 @@ class Worker:
         self.claim = claim
         self._shop = workshop
         self._work: asyncio.Task[None] | None = None
-        self._stop: Cancelled | Incomplete | Expired | None = None
+        self._stop: Cancelled | Expired | HandedBack | None = None
         self._log_failure: BaseException | None = None
         self._thread: str | None = None
+        self._at_work: RunMachine | None = None
+        self.model = ""  # its full name
         self._started = time.monotonic()
-        self._held_before = 0.0
         self._began_at = time.time()
 
-    def stop(self, outcome: Cancelled | Incomplete | Expired) -> None:
+    def stop(self, outcome: Cancelled | Expired | HandedBack) -> None:
         """End the run this way. The first to ask decides; a run whose work has ended already keeps its own end."""
         if self._stop is None:
             self._stop = outcome
             if self._work is not None:
                 self._work.cancel()
+
+    def fence_out(self) -> None:
+        """Somebody else has the run: write nothing more, and close the connection to the model server."""
+        self._log_failed(Fenced())
+
+    def can_be_left(self, continuing: Collection[str]) -> bool:
+        """Whether another process can go on and no reader would miss anything. ``continuing`` are the models that are
+        known to go on with an answer.
+        """
+        machine = self._at_work
+        return machine is None or machine.can_be_left(model_continues=self.model in continuing)
 
     def storage_waits(self) -> None:
         """The log does not get this run's events into the storage: its readers are told what they wait for."""
@@ -64,24 +81,28 @@ class Worker:
         """Do the work and close the run. Leaves nothing of it behind, whatever happens."""
         try:
             await self._carry_out()
+        except Fenced:
+            await self._taken_over()
         except Exception as fault:  # a log that cannot be read, or a fault of ours: the run must end all the same
             await salvage(self._shop, self.claim, fault)
 
     async def _carry_out(self) -> None:
         prompt = await insist(partial(self._shop.offload, load_prompt, self.claim.run_id), run=self._run)
-        machine = await self._machine()
+        self.model = prompt.model
+        machine = self._at_work = await self._machine()
+        if end := await self._end_of_a_left_one(machine):
+            log.warning("a left run is not gone on with", run=self._run, lost=self.claim.lost)
+            await self._close(machine, end, head=machine.state.last)
+            return
         decided = await self._decided(machine)
-        recorder = self._recorder()
+        recorder = self._recorder(head=machine.state.last)
         try:
             outcome = await self._outcome(machine, recorder, prompt, decided)
+            if isinstance(outcome, HandedBack):
+                outcome = await self._wish() or outcome
             if isinstance(outcome, Cancelled):
                 await recorder.record(machine.cancelling(by=outcome.by, reason=outcome.reason))
             await recorder.settle()
-        except Fenced:
-            log.warning("another process has taken this run over", run=self._run)
-            # Where nobody has after all, the next sweep must find it; the lease of somebody else is left alone.
-            await insist(partial(self._shop.leases, let_go, claim=self.claim), run=self._run)
-            return
         except ChatError as fault:  # the log turns events away: what it has not got, nobody has seen
             outcome = self._failed(fault)
             machine = await self._machine()
@@ -90,19 +111,24 @@ class Worker:
             recorder.close()
         if isinstance(outcome, Park):
             await self._park(machine, head=recorder.head)
-        elif outcome == Incomplete(INTERRUPTED) and machine.run.status == RunStatus.REQUIRES_ACTION:
-            # A drain before it was gone on with: what was decided stands, and somebody else does it.
-            await insist(partial(self._shop.leases, park_again, claim=self.claim), run=self._run)
+        elif isinstance(outcome, HandedBack):
+            log.info("run handed back", run=self._run, head=recorder.head)
+            letting_go = partial(let_go, claim=self.claim, held=self._held)
+            await insist(partial(self._shop.event_log.run_last, letting_go, run_id=self.claim.run_id), run=self._run)
         else:
             await self._close(machine, outcome, head=recorder.head)
 
+    async def _taken_over(self) -> None:
+        log.warning("another process has taken this run over", run=self._run)
+        # Where nobody has after all, the next sweep must find it; the lease of somebody else is left alone.
+        await insist(partial(self._shop.leases, let_go, claim=self.claim), run=self._run)
+
     async def _park(self, machine: RunMachine, *, head: int) -> None:
-        held = self._held_before + (time.monotonic() - self._started)
         parking = machine.park(at=self._now())
         try:
-            parked = await park_for_good(self._shop, self.claim, parking, held=held, head=head)
+            parked = await park_for_good(self._shop, self.claim, parking, held=self._held, head=head)
         except EndRefused:  # somebody asked for the stop before that could be written
-            await self._close(await self._machine(), await self._wished_stop(), head=head)
+            await self._close(await self._machine(), await self._wished(), head=head)
             return
         if parked:
             log.info("run parked", run=self._run, tools=[approval.tool for approval in parking.approvals])
@@ -114,14 +140,30 @@ class Worker:
         except EndRefused:
             # Time ran out, and somebody asked for the stop before that could be written: their stop it is.
             machine = await self._machine()
-            ending = machine.end(await self._wished_stop(), at=self._now())
+            ending = machine.end(await self._wished(), at=self._now())
             closed = await close_for_good(self._shop, self.claim, ending, head=head)
         if closed:
             self._say_how_it_went(ending)
 
-    async def _wished_stop(self) -> Cancelled:
-        by, reason = (await self._shop.leases(cancel_wishes, run_ids=[self.claim.run_id]))[self.claim.run_id]
-        return Cancelled(by, reason, upstream_closed=True)
+    async def _wish(self) -> Cancelled | None:
+        """Somebody's, that the run be stopped."""
+        wishes = await insist(partial(self._shop.leases, cancel_wishes, run_ids=[self.claim.run_id]), run=self._run)
+        wish = wishes.get(self.claim.run_id)
+        return None if wish is None else Cancelled(*wish, upstream_closed=True)
+
+    async def _wished(self) -> Cancelled:
+        wish = await self._wish()
+        assert wish is not None, "an end is refused only in favour of somebody's wish"
+        return wish
+
+    async def _end_of_a_left_one(self, machine: RunMachine) -> Outcome | None:
+        """How a run ends that its process had left; None where it is gone on with."""
+        if not self.claim.left:
+            return None
+        if wish := await self._wish():
+            return wish
+        in_vain = self.claim.lost >= self._shop.limits.max_attempts
+        return Incomplete(INTERRUPTED) if in_vain or machine.answer.status != MessageStatus.IN_PROGRESS else None
 
     async def _machine(self) -> RunMachine:
         """The run as far as the log has it."""
@@ -134,20 +176,17 @@ class Worker:
         """What a parked run goes on with; None for one that begins."""
         if machine.run.status != RunStatus.REQUIRES_ACTION:
             return None
-        decided = await insist(partial(self._shop.offload, load_decisions, self.claim.run_id), run=self._run)
-        if decided.so_far is not None:
-            self._held_before = decided.so_far.held
-        return decided
+        return await insist(partial(self._shop.offload, load_decisions, self.claim.run_id), run=self._run)
 
     async def _outcome(
         self, machine: RunMachine, recorder: Recorder, prompt: Prompt, decided: Decided | None
-    ) -> Outcome | Park:
+    ) -> Outcome | Park | HandedBack:
         """Work until there is nothing left to do here, somebody stops it, or time is up. Raises what the log raised."""
         work = self._drive(machine, recorder, prompt, decided)
         self._work = self._shop.tasks.spawn(work, name=f"work {self._run}", awaited=True)
-        if self._stop is not None:
+        if self._stop is not None or self._log_failure is not None:
             self._work.cancel()
-        done, _ = await asyncio.wait({self._work}, timeout=max(0.0, self._shop.pace.deadline - self._held_before))
+        done, _ = await asyncio.wait({self._work}, timeout=max(0.0, self._shop.pace.deadline - self._held))
         if not done:
             self.stop(Expired())
         closed = True
@@ -158,7 +197,7 @@ class Worker:
             raise self._log_failure
         return self._what_came_of_it(machine, upstream_closed=closed)
 
-    def _what_came_of_it(self, machine: RunMachine, *, upstream_closed: bool) -> Outcome | Park:
+    def _what_came_of_it(self, machine: RunMachine, *, upstream_closed: bool) -> Outcome | Park | HandedBack:
         assert self._work is not None
         fault = None if not self._work.done() or self._work.cancelled() else self._work.exception()
         if fault is None and self._work.done() and not self._work.cancelled():
@@ -189,9 +228,8 @@ class Worker:
         provider, model = await self._shop.registry.resolve(prompt.model)
         # A model that cannot call tools answers an offer of them with an error.
         offered = prompt.tools if "tools" in model.capabilities else ()
-        # A parked run's machine retells what was said in it; any other is given what its answer has already.
-        begun = machine.state if decided is None else None
-        machine.give_prompt(await self._shop.offload(prompt.messages, context_length=model.context_length, begun=begun))
+        messages = partial(prompt.messages, context_length=model.context_length, begun=machine.state)
+        machine.give_prompt(await self._shop.offload(messages))
 
         def ask(request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
             return attempts(
@@ -206,9 +244,10 @@ class Worker:
         events = generate(
             machine,
             attempt=prompt.attempt,
+            earlier=prompt.steps_before,
             decided=decided,
             model=model.name,
-            ask=going_on(ask),
+            ask=going_on(ask, known=self._goes_on, learned=self._learned),
             tools=self._shop.tools.restricted(offered),
             spawn=self._shop.tasks.spawn,
             clock=self._now,
@@ -218,9 +257,18 @@ class Worker:
             async for batch in events:
                 await recorder.record(batch)
 
-    def _recorder(self) -> Recorder:
+    async def _goes_on(self) -> bool | None:
+        return await self._shop.offload(learning.continues, model=self.model)
+
+    def _learned(self, continues: bool) -> None:
+        log.info("seen whether a model goes on with an answer", model=self.model, continues=continues)
+        learning_it = self._shop.offload(learning.learn, model=self.model, continues=continues)
+        self._shop.tasks.spawn(learning_it, name=f"learn about {self.model}")
+
+    def _recorder(self, *, head: int) -> Recorder:
         return Recorder(
             claim=self.claim,
+            head=head,
             event_log=self._shop.event_log,
             hint=self._shop.hint,
             failed=self._log_failed,
@@ -236,6 +284,11 @@ class Worker:
     def _now(self) -> float:
         """Unix seconds that never go back: the wall clock at the start, and the monotonic one from there."""
         return self._began_at + (time.monotonic() - self._started)
+
+    @property
+    def _held(self) -> float:
+        """For how many seconds the run was held by now."""
+        return self.claim.held + (time.monotonic() - self._started)
 
     @property
     def _run(self) -> str:
@@ -254,7 +307,7 @@ class Worker:
             duration_ms=timing.duration_ms if timing else None,
             prompt_tokens=usage.prompt_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
-            characters=len(ending.message.content),
+            characters=len(ending.message.text),
             steps=len(ending.steps),
             error=ending.run.error.code if ending.run.error else None,
         )

@@ -1,10 +1,12 @@
 """The seam to event logs: append-only per run, durable before visible, guarded by the lease."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
+
+from django.db import OperationalError
 
 from conversations.ports import EventStore
 from streaming.protocol.codec import Entry
@@ -22,6 +24,12 @@ class Fenced(Exception):
     """The run's lease is not ours any more, or its head is not where we left it. Write nothing more."""
 
 
+class LogAway(OperationalError):
+    """The log's storage does not answer, or takes nothing now; trying again may help. Whoever knows what to do while a
+    database is away does the same.
+    """
+
+
 class LogLost(Exception):
     """The log does not know this run (any more); only its rows do."""
 
@@ -35,6 +43,7 @@ class Extent:
     backlog_bytes: int  # of the events after the cursor asked about; 0 for the cursor 0, where it does not matter
 
 
+Beyond = tuple[dict[UUID, list[Entry]], set[UUID]]
 Published = Callable[[UUID, Sequence[Entry]], None]
 Delayed = Callable[[Sequence[UUID]], None]
 
@@ -52,6 +61,12 @@ class EventLog(Protocol):
         """
         ...
 
+    async def fence(self, *, run_id: UUID, number: int) -> None:
+        """From here on nothing is written to the log under an older lease than ``number``, nor what was appended under
+        it before and has failed. Whoever takes a run up does so before reading its log. Raises Fenced, LogAway.
+        """
+        ...
+
     def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
         """Make ``entries`` durable and then visible; the future is done when both is so. They continue the log.
 
@@ -60,8 +75,10 @@ class EventLog(Protocol):
         """
         ...
 
-    async def run_last(self, closing: Callable[[], T]) -> T:
-        """Run a closing transaction in a thread, after everything that was appended before."""
+    async def run_last(self, closing: Callable[[], T], *, run_id: UUID) -> T:
+        """Run a closing transaction of this run in a thread, after everything that was appended to it before. The lease
+        then has the head of the log.
+        """
         ...
 
     async def read(
@@ -72,6 +89,12 @@ class EventLog(Protocol):
 
     async def extent(self, *, run_id: UUID, after: int) -> Extent:
         """How far the log of a run reaches. It never raises LogLost; a log that knows nothing of it has no first."""
+        ...
+
+    async def news(self, heads: Mapping[UUID, int]) -> Beyond:
+        """What the log has beyond these heads, for the runs where it has more, a bounded piece of each; and the runs
+        that are there no more. One question (to each storage) for all of them; a head of 0 is not asked about.
+        """
         ...
 
     def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:

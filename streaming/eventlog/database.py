@@ -1,17 +1,17 @@
 """The default log: rows beside the run, written by group commit. Good on SQLite and on PostgreSQL."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery, Sum, Value
+from django.db.models import OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Length
 
 from conversations import selectors
 from conversations.models import RunEvent, RunLease
 from conversations.ports import EventStore, RowEventStore
-from streaming.eventlog.base import READ_BYTES, READ_EVENTS, Delayed, Extent, Published, unheard
+from streaming.eventlog.base import ASKED_AT_ONCE, READ_BYTES, READ_EVENTS, Beyond, Delayed, Extent, Published, unheard
 from streaming.eventlog.writer import Writer
 from streaming.offload import Offload
 from streaming.protocol.codec import Entry
@@ -29,10 +29,13 @@ class DatabaseLog:
         self._published = published
         self._writer.start(published, delayed=delayed)
 
+    async def fence(self, *, run_id: UUID, number: int) -> None:
+        """The claim was it: a batch is committed only where the lease's row has its number."""
+
     def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
         return self._writer.append(run_id=run_id, number=number, entries=entries)
 
-    async def run_last(self, closing: Callable[[], T]) -> T:
+    async def run_last(self, closing: Callable[[], T], *, run_id: UUID) -> T:
         return await self._writer.job(closing)
 
     async def read(
@@ -44,6 +47,9 @@ class DatabaseLog:
 
     async def extent(self, *, run_id: UUID, after: int) -> Extent:
         return await self._offload(_extent, run_id, after)
+
+    async def news(self, heads: Mapping[UUID, int]) -> Beyond:
+        return await self._offload(_news, heads)
 
     def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         self._published(run_id, entries)
@@ -63,3 +69,18 @@ def _extent(run_id: UUID, after: int) -> Extent:
     )
     head, first, size = row or (0, 0, 0)
     return Extent(first=first or 0, head=head, backlog_bytes=size or 0)
+
+
+def _news(heads: Mapping[UUID, int]) -> Beyond:
+    now = dict(RunLease.objects.filter(pk__in=heads).values_list("pk", "head"))
+    removed = heads.keys() - now.keys()
+    moved = [(run_id, heads[run_id]) for run_id, head in now.items() if head > heads[run_id] > 0]
+    news: dict[UUID, list[Entry]] = {}
+    for begin in range(0, len(moved), ASKED_AT_ONCE):
+        beyond = Q()
+        for run_id, head in moved[begin : begin + ASKED_AT_ONCE]:
+            beyond |= Q(run_id=run_id, seq__gt=head, seq__lte=head + READ_EVENTS)
+        events = RunEvent.objects.filter(beyond).order_by("run_id", "seq")
+        for run_id, seq, text in events.values_list("run_id", "seq", "text"):
+            news.setdefault(run_id, []).append(Entry(seq, text))
+    return news, removed

@@ -1,5 +1,5 @@
-"""What this process knows of the feeds that somebody follows on it: a ring each, filled by verbs that ring, and by one
-poll a second for whatever other processes have written.
+"""What this process knows of the feeds that somebody follows on it: a ring each, filled by verbs that ring, by a look
+at the rows when another process rings, and by one poll a second for what was missed.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from conversations import selectors
 from conversations.selectors import FeedPiece
 from streaming.eventlog.base import ASKED_AT_ONCE, READ_BYTES, READ_EVENTS
 from streaming.eventlog.ring import Ring
+from streaming.eventlog.rounds import Rounds
 from streaming.offload import Offload
 from streaming.protocol.codec import Entry
 
@@ -46,13 +47,14 @@ class _Channel:
         self.ring = Ring(most=READ_EVENTS, most_bytes=READ_BYTES)
         self.subscriptions: set[FeedSubscription] = set()
         self.known = -1  # the furthest number that anybody here has heard of; -1: nobody has asked yet
+        self.told = -1  # the furthest that another process says there is
 
 
 class FeedTailer:
     def __init__(self, *, offload: Offload, interval: float = 1.0) -> None:
         self._offload = offload
-        self._interval = interval
         self._channels: dict[UUID, _Channel] = {}
+        self._rounds = Rounds[UUID](interval=interval)
 
     @contextmanager
     def subscribe(self, user_id: UUID) -> Iterator[FeedSubscription]:
@@ -66,6 +68,19 @@ class FeedTailer:
             channel.subscriptions.discard(subscription)
             if not channel.subscriptions:
                 self._channels.pop(user_id, None)
+                self._rounds.forget(user_id)
+
+    def rung(self, numbers: Mapping[UUID, int]) -> None:
+        """Other processes have written up to these numbers: look at once, instead of at the next poll."""
+        for user_id, number in numbers.items():
+            if (channel := self._channels.get(user_id)) is not None:
+                channel.told = max(channel.told, number)
+                self._look_soon(user_id, channel)
+
+    def _look_soon(self, user_id: UUID, channel: _Channel) -> None:
+        # What nobody here has read yet is left to its reader, who is about to.
+        if channel.told > channel.known >= 0:
+            self._rounds.ring(user_id)
 
     def published(self, user_id: UUID, entries: Sequence[Entry]) -> None:
         """Take what has been committed and wake its readers. Commits of two verbs may be heard of in either order: the
@@ -90,22 +105,29 @@ class FeedTailer:
             # The poll asks only for what is beyond that: readers who wait would not hear of what this one has found.
             for subscription in channel.subscriptions:
                 subscription.wake()
+            self._look_soon(user_id, channel)
         return piece
 
     async def poll_for_ever(self) -> None:
-        """Once a second, one question for all feeds that are followed here."""
+        """Once a second one question for all feeds that are followed here; between that, one for those that rang."""
         while True:
-            await asyncio.sleep(self._interval)
-            known = {user_id: channel.known for user_id, channel in self._channels.items()}
-            if not known:
-                continue
-            try:
-                news = await self._offload(_news, known)
-            except Exception as fault:  # a database away for a while must not end the poll
-                log.warning("the poll for the feeds failed", fault=type(fault).__name__)
-                continue
-            for user_id, entries in news.items():
-                self.published(user_id, entries)
+            rang = await self._rounds.turn()
+            await self._look(
+                {user_id: self._channels[user_id].known for user_id in (self._channels if rang is None else rang)}
+            )
+
+    async def _look(self, known: dict[UUID, int]) -> None:
+        if not known:
+            return
+        try:
+            news = await self._offload(_news, known)
+        except Exception as fault:  # a database away for a while must not end the poll
+            log.warning("the poll for the feeds failed", fault=type(fault).__name__)
+            return
+        for user_id, entries in news.items():
+            self.published(user_id, entries)
+            if (channel := self._channels.get(user_id)) is not None:
+                self._look_soon(user_id, channel)  # a piece of it came; there may be more
 
 
 def _news(known: Mapping[UUID, int]) -> dict[UUID, list[Entry]]:

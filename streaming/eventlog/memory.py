@@ -1,13 +1,23 @@
 """The log as a list: for tests, and the readable specification of the others. It ends with its process."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
 from conversations.models import RunLease
 from conversations.ports import ColumnEventStore, EventStore
-from streaming.eventlog.base import READ_BYTES, READ_EVENTS, Delayed, Extent, Fenced, LogLost, Published, unheard
+from streaming.eventlog.base import (
+    READ_BYTES,
+    READ_EVENTS,
+    Beyond,
+    Delayed,
+    Extent,
+    Fenced,
+    LogLost,
+    Published,
+    unheard,
+)
 from streaming.offload import Offload
 from streaming.protocol.codec import Entry
 
@@ -25,6 +35,13 @@ class MemoryLog:
     def start(self, published: Published, *, delayed: Delayed = unheard) -> None:
         self._published = published
 
+    async def fence(self, *, run_id: UUID, number: int) -> None:
+        if number < self._numbers.get(run_id, 0):
+            raise Fenced()
+        self._numbers[run_id] = number
+        if entries := self._entries.get(run_id):
+            self._moved[run_id] = number, entries[-1].id
+
     def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         events = self._entries.setdefault(run_id, [])
@@ -38,10 +55,9 @@ class MemoryLog:
         done.set_result(None)
         return done
 
-    async def run_last(self, closing: Callable[[], T]) -> T:
+    async def run_last(self, closing: Callable[[], T], *, run_id: UUID) -> T:
         # An end is written only where it follows the lease's head, so that must be where the list is.
-        moved, self._moved = self._moved, {}
-        return await self._offload(_with_heads, moved, closing)
+        return await self._offload(_with_head, run_id, self._moved.pop(run_id, None), closing)
 
     async def read(
         self, *, run_id: UUID, after: int, most: int = READ_EVENTS, most_bytes: int = READ_BYTES
@@ -60,6 +76,15 @@ class MemoryLog:
         entries = self._entries.get(run_id, [])
         size = sum(len(entry.text) for entry in _beyond(entries, after)) if after else 0
         return Extent(first=entries[0].id if entries else 0, head=_head(entries), backlog_bytes=size)
+
+    async def news(self, heads: Mapping[UUID, int]) -> Beyond:
+        there = await self._offload(_still_there, list(heads))
+        news = {
+            run_id: _beyond(self._entries[run_id], head)[:READ_EVENTS]
+            for run_id, head in heads.items()
+            if _head(self._entries.get(run_id, [])) > head > 0
+        }
+        return news, heads.keys() - there
 
     def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         events = self._entries.get(run_id, [])
@@ -82,7 +107,12 @@ def _beyond(events: list[Entry], after: int) -> list[Entry]:
     return events[max(0, after - before_the_first) :]
 
 
-def _with_heads(moved: dict[UUID, tuple[int, int]], closing: Callable[[], T]) -> T:
-    for run_id, (number, head) in moved.items():
+def _with_head(run_id: UUID, moved: tuple[int, int] | None, closing: Callable[[], T]) -> T:
+    if moved is not None:
+        number, head = moved
         RunLease.objects.filter(pk=run_id, number=number).update(head=head)
     return closing()
+
+
+def _still_there(run_ids: Sequence[UUID]) -> set[UUID]:
+    return set(RunLease.objects.filter(pk__in=run_ids).values_list("pk", flat=True))

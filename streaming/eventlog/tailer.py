@@ -1,20 +1,18 @@
 """What this process knows of the runs that somebody follows on it: a ring each, filled by the process's own writer, by
-verbs that ring, and by one poll a second for whatever came from elsewhere or was missed.
+verbs that ring, by a look at the log when another process rings, and by one poll a second for what was missed.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
 import structlog
-from django.db.models import Q
 
-from conversations.models import RunEvent, RunLease
-from streaming.eventlog.base import ASKED_AT_ONCE, READ_BYTES, READ_EVENTS, EventLog, LogLost
+from streaming.eventlog.base import READ_BYTES, READ_EVENTS, EventLog, LogLost
 from streaming.eventlog.ring import Ring
-from streaming.offload import Offload
+from streaming.eventlog.rounds import Rounds
 from streaming.protocol.codec import Entry
 
 log = structlog.get_logger(__name__)
@@ -66,6 +64,7 @@ class _Channel:
         self.last_hint: str | None = None
         self.gone = False
         self.known = 0  # the furthest that a reader here has come, be it by reading the log itself
+        self.told = 0  # the furthest that another process says there is
 
     @property
     def head(self) -> int:
@@ -82,15 +81,22 @@ class _Channel:
 
 
 class Tailer:
-    def __init__(self, *, event_log: EventLog, offload: Offload, interval: float = 1.0) -> None:
+    def __init__(self, *, event_log: EventLog, interval: float = 1.0) -> None:
         self._log = event_log
-        self._offload = offload
-        self._interval = interval
         self._channels: dict[UUID, _Channel] = {}
+        self._rounds = Rounds[UUID](interval=interval)
+        self.followed_anew = asyncio.Event()  # somebody begins to follow a run that nobody did here
+
+    @property
+    def followed(self) -> set[UUID]:
+        return set(self._channels)
 
     @contextmanager
     def subscribe(self, run_id: UUID) -> Iterator[Subscription]:
-        channel = self._channels.setdefault(run_id, _Channel())
+        if run_id not in self._channels:
+            self._channels[run_id] = _Channel()
+            self.followed_anew.set()
+        channel = self._channels[run_id]
         subscription = Subscription(channel)
         if channel.last_hint is not None:
             subscription.add_hint(channel.last_hint)
@@ -101,6 +107,19 @@ class Tailer:
             channel.subscriptions.discard(subscription)
             if not channel.subscriptions:
                 self._channels.pop(run_id, None)
+                self._rounds.forget(run_id)
+
+    def rung(self, heads: Mapping[UUID, int]) -> None:
+        """Other processes have written up to these numbers: look at once, instead of at the next poll."""
+        for run_id, head in heads.items():
+            if (channel := self._channels.get(run_id)) is not None:
+                channel.told = max(channel.told, head)
+                self._look_soon(run_id, channel)
+
+    def _look_soon(self, run_id: UUID, channel: _Channel) -> None:
+        # What nobody here has read yet is left to its reader, who is about to.
+        if channel.told > channel.head > 0:
+            self._rounds.ring(run_id)
 
     def published(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """Take what has become durable and wake its readers."""
@@ -128,6 +147,11 @@ class Tailer:
         for subscription in channel.subscriptions:
             subscription.add_hint(text)
 
+    def last_hint(self, run_id: UUID) -> str | None:
+        """What the readers of a run were told last, since its last event."""
+        channel = self._channels.get(run_id)
+        return None if channel is None else channel.last_hint
+
     def head(self, run_id: UUID) -> int:
         """The last event of a run as far as this process knows; 0 where nobody follows it here."""
         channel = self._channels.get(run_id)
@@ -138,39 +162,28 @@ class Tailer:
         channel = self._channels.get(run_id)
         if channel is not None and entries:
             channel.reached(entries[-1].id)
+            self._look_soon(run_id, channel)
         return entries
 
     async def poll_for_ever(self) -> None:
-        """Once a second, one question for all runs that are followed here."""
+        """Once a second one question for all runs that are followed here; between that, one for those that rang."""
         while True:
-            await asyncio.sleep(self._interval)
-            heads = {run_id: channel.head for run_id, channel in self._channels.items()}
-            if not heads:
-                continue
-            try:
-                news, removed = await self._offload(_news, heads)
-            except Exception as fault:  # a database away for a while must not end the poll
-                log.warning("the poll for events failed", fault=type(fault).__name__)
-                continue
-            for run_id, entries in news.items():
-                self.published(run_id, entries)
-            for run_id in removed:
-                self._removed(run_id)
+            rang = await self._rounds.turn()
+            await self._look(
+                {run_id: self._channels[run_id].head for run_id in (self._channels if rang is None else rang)}
+            )
 
-
-def _news(heads: dict[UUID, int]) -> tuple[dict[UUID, list[Entry]], set[UUID]]:
-    """What the log has beyond ``heads``, for the runs where it has more, a bounded piece of each; and the runs that are
-    there no more.
-    """
-    now = dict(RunLease.objects.filter(pk__in=heads).values_list("pk", "head"))
-    removed = heads.keys() - now.keys()
-    moved = [(run_id, heads[run_id]) for run_id, head in now.items() if head > heads[run_id] > 0]
-    news: dict[UUID, list[Entry]] = {}
-    for begin in range(0, len(moved), ASKED_AT_ONCE):
-        beyond = Q()
-        for run_id, head in moved[begin : begin + ASKED_AT_ONCE]:
-            beyond |= Q(run_id=run_id, seq__gt=head, seq__lte=head + READ_EVENTS)
-        events = RunEvent.objects.filter(beyond).order_by("run_id", "seq")
-        for run_id, seq, text in events.values_list("run_id", "seq", "text"):
-            news.setdefault(run_id, []).append(Entry(seq, text))
-    return news, removed
+    async def _look(self, heads: dict[UUID, int]) -> None:
+        if not heads:
+            return
+        try:
+            news, removed = await self._log.news(heads)
+        except Exception as fault:  # a storage away for a while must not end the poll
+            log.warning("the poll for events failed", fault=type(fault).__name__)
+            return
+        for run_id, entries in news.items():
+            self.published(run_id, entries)
+            if (channel := self._channels.get(run_id)) is not None:
+                self._look_soon(run_id, channel)  # a piece of it came; there may be more
+        for run_id in removed:
+            self._removed(run_id)

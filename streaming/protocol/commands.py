@@ -43,7 +43,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     regenerate: Id | None = None
     edit: Id | None = None
     go_on: Id | None = msgspec.field(name="continue", default=None)
-    if_busy: Literal["reject", "interrupt"] = "reject"
+    if_busy: Literal["reject", "enqueue", "interrupt"] = "reject"
     attachments: Annotated[list[Id], Meta(max_length=0)] = []
     tools: Annotated[list[ToolName], Meta(max_length=100)] | None = None
     parameters: dict[str, Any] = {}
@@ -57,10 +57,28 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("edit and parent_id exclude each other")
         if self.model and self.models:
             raise ValueError("model and models exclude each other")
+        if self.if_busy == "enqueue" and (
+            self.regenerate or self.edit or self.go_on or self.parent_id or self.models is not None
+        ):
+            raise ValueError(
+                "only a plain question can wait: with if_busy enqueue go neither regenerate, edit, continue, parent_id "
+                "nor models"
+            )
         if not self.regenerate and not self.go_on and not (self.content and self.content.strip()):
             raise ValueError("content is required and must not be blank")
         _check_size(self.content or "", "content")
         _check_parameters(self.parameters)
+
+
+class WaitingChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be changed of a send that waits."""
+
+    content: Content
+
+    def __post_init__(self) -> None:
+        if not self.content.strip():
+            raise ValueError("content must not be blank")
+        _check_size(self.content, "content")
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,8 +224,13 @@ def body_hash(body: Any, *, scope: str) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def json_size(text: str) -> int:
+    """How many bytes a text is on the wire, as JSON in ASCII."""
+    return len(json.dumps(text))
+
+
 def _check_size(text: str, field: str) -> None:
-    if 12 * len(text) > MAX_CONTENT_BYTES and len(json.dumps(text)) > MAX_CONTENT_BYTES:
+    if 12 * len(text) > MAX_CONTENT_BYTES and json_size(text) > MAX_CONTENT_BYTES:
         raise ValueError(f"{field} is larger than {MAX_CONTENT_BYTES} bytes of JSON in ASCII")
 
 

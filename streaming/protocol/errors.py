@@ -6,7 +6,8 @@ ChatError
 │   ├── AddressTooLong · HeadersTooLarge
 │   ├── NotAuthenticated · Forbidden · NotFound
 │   ├── ThreadBusy · StaleHead · IdempotencyConflict · ApprovalClosed · ApprovalExpired
-│   └── RateLimited · TooManyStreams
+│   ├── NotWaiting · QueueFull
+│   └── RateLimited · TooManyStreams · TooManyWaiting
 ├── Unavailable           the server cannot now: Draining · StorageBusy · StorageFull
 ├── InternalError         our own fault; the log knows more
 ├── ModelUnknown          the name leads to no model
@@ -153,6 +154,23 @@ class ThreadBusy(RequestError):
     sentence = "This thread is still answering. Stop the answer, or wait for its end."
 
 
+class QueueFull(RequestError):
+    """``details`` say which limit of a thread's queue has been reached, and which sends wait in it."""
+
+    code = "queue_full"
+    status = 409
+    retryable = True
+    sentence = "No more messages can wait in this thread. Withdraw one, or wait until one is answered."
+
+
+class NotWaiting(RequestError):
+    """It has begun, or has been withdrawn; ``details`` say which."""
+
+    code = "not_waiting"
+    status = 409
+    sentence = "This message does not wait any more."
+
+
 class StaleHead(RequestError):
     code = "stale_head"
     status = 409
@@ -191,6 +209,13 @@ class TooManyStreams(RequestError):
     status = 429
     retryable = True
     sentence = "You have too many open streams. Close a tab or another client."
+
+
+class TooManyWaiting(RequestError):
+    code = "too_many_waiting"
+    status = 429
+    retryable = True
+    sentence = "You have too many questions waiting. Send again when some of them are answered."
 
 
 class Unavailable(ChatError):

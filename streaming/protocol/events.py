@@ -29,6 +29,13 @@ class RunCreated(ThreadEvent, frozen=True, kw_only=True):
     run: Run
 
 
+class RunUpdated(ThreadEvent, frozen=True, kw_only=True):
+    """A waiting send has been changed."""
+
+    name = "thread.run.updated"
+    run: Run
+
+
 class RunQueued(ThreadEvent, frozen=True, kw_only=True):
     name = "thread.run.queued"
     position: int
@@ -172,6 +179,7 @@ class Snapshot(ThreadEvent, frozen=True, kw_only=True):
 
 EVENTS: tuple[type[Event], ...] = (
     RunCreated,
+    RunUpdated,
     RunQueued,
     RunStatusHint,
     RunInProgress,

@@ -36,7 +36,7 @@ class GrowingAnswer:
         self._thinking_before = message.thinking
         if thoughts_so_far:
             self._thinking_before = message.thinking.removesuffix(thoughts_so_far).removesuffix(BETWEEN_THOUGHTS)
-        self._content = Pieces(message.content)
+        self._content = Pieces(message.text)
         self._parts = _copied(message.parts)
         if message.content and not self._parts:
             self._parts = [{"text": [0, self._content.length]}]

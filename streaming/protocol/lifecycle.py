@@ -54,6 +54,7 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
 
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
 ACTIVE = frozenset(TRANSITIONS) - TERMINAL
+HELD = frozenset({RunStatus.IN_PROGRESS, RunStatus.CANCELLING})  # somebody works on it, or should
 
 
 def may_become(current: RunStatus, following: RunStatus) -> bool:

@@ -6,6 +6,7 @@ Times are RFC 3339 in UTC, ids are UUIDv7 strings, durations are milliseconds.
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from streaming.protocol.errors import ErrorObject
 
@@ -27,13 +28,21 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     chunks: int | None = None
 
 
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a waiting send will ask when its turn comes."""
+
+    content: str
+    attachments: list[dict[str, Any]] = []
+    model: str = ""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     thread_id: str
     status: str
     lane: int = 0
     waiting: bool = False
-    request: dict[str, Any] | None = None
+    request: Request | None = None
     model: str = ""
     provider: str = ""
     attempt: int = 0
@@ -79,14 +88,18 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """``parts`` is the order of text and steps: ``{"text": [start, end]}`` in code points, or ``{"step_id": id}``."""
+    """``parts`` is the order of text and steps: ``{"text": [start, end]}`` in code points, or ``{"step_id": id}``.
+
+    ``content`` is None only in a snapshot that would be too long with it; then its length in code points and the hash
+    of its UTF-8 stand there instead, and REST has the text.
+    """
 
     id: str
     thread_id: str
     parent_id: str | None = None
     role: Literal["user", "assistant"]
     status: str
-    content: str = ""
+    content: str | None = ""
     parts: list[dict[str, Any]] = []
     thinking: str = ""
     model: str = ""
@@ -94,6 +107,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     attachments: list[dict[str, Any]] = []
     created_at: str | None = None
     finished_at: str | None = None
+    content_length: int | UnsetType = UNSET
+    sha256: str | UnsetType = UNSET
+
+    @property
+    def text(self) -> str:
+        """The content of a message that is whole. Raises ValueError where it was left out."""
+        if self.content is None:
+            raise ValueError("the content of this message was left out")
+        return self.content
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,5 +131,6 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool
     head: str | None
     active_runs: list[str]
+    waiting_runs: list[str]
     created_at: str
     updated_at: str

@@ -24,6 +24,7 @@ from streaming.protocol.events import (
     RunIncomplete,
     RunInProgress,
     RunRequiresAction,
+    RunUpdated,
     Snapshot,
     StepCancelled,
     StepCompleted,
@@ -128,11 +129,12 @@ class RunState:
                 if not isinstance(step, GrowingStep):
                     raise ValueError(f"step {event.step_id} does not go on")
                 step.add(details=event.details, output=event.output, arguments=event.arguments)
-            case RunCreated() | RunInProgress():
+            case RunCreated() | RunUpdated() | RunInProgress():
                 self.run = event.run
                 self.approvals = []
             case MessageCreated():
                 self._add_message(event.message)
+                self._no_longer_waits(event.message)
             case MessageCompleted() | MessageIncomplete():
                 self._end_message(event.message)
             case StepCreated():
@@ -173,6 +175,14 @@ class RunState:
             if message.status == MessageStatus.IN_PROGRESS:
                 entry = self._answer = GrowingAnswer(message, thoughts_so_far=self._thoughts())
         self._messages[message.id] = entry
+
+    def _no_longer_waits(self, message: Message) -> None:
+        """A waiting send was opened without messages: it begins with them."""
+        run = self.run
+        if run is not None and message.role == "user" and run.waiting:
+            self.run = replace(run, waiting=False, request=None, user_message_id=message.id)
+        elif run is not None and message.role == "assistant" and run.assistant_message_id is None:
+            self.run = replace(run, assistant_message_id=message.id)
 
     def _end_message(self, message: Message) -> None:
         if self._answer is None or message.id != self._answer_id:

@@ -59,6 +59,11 @@ class Registry:
         self._deadline = deadline
         self._clock = clock
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The servers' names, and of what kind each is."""
+        return {name: server.provider.kind for name, server in self._servers.items()}
+
     async def models(self) -> list[ModelInfo]:
         """The models of all servers that answer, in the servers' order."""
         await self._ask_stale()

@@ -7,9 +7,11 @@ from asgiref.sync import sync_to_async
 
 from conversations.models import Run
 from streaming.eventlog.base import LogLost
+from streaming.eventlog.recorded import recorded_snapshot
 from streaming.protocol.codec import Entry
+from streaming.protocol.fitting import fitted
 from streaming.transports.attach import FromSnapshot, NothingMore, Replay, Wish, attach
-from streaming.transports.standing import recorded_snapshot, snapshot_text, standing, state_before_the_end
+from streaming.transports.standing import standing, state_before_the_end
 from streaming.wiring import Engine
 
 Mode = Literal["replay", "snapshot", "ended"]
@@ -46,4 +48,4 @@ async def snapshot_of(engine: Engine, run: Run, *, gap: bool, reason: str) -> En
         snapshot = state.as_snapshot(gap, reason)
     except (LogLost, ValueError):
         snapshot = await sync_to_async(recorded_snapshot)(run, gap=gap, reason=reason)
-    return Entry(snapshot.as_of, snapshot_text(snapshot))
+    return Entry(snapshot.as_of, fitted(snapshot))

@@ -5,9 +5,9 @@ import secrets
 import structlog
 
 from conversations.models import Run
-from streaming.eventlog.base import LogLost
+from streaming.eventlog.base import LogAway, LogLost
 from streaming.protocol.codec import dumps
-from streaming.protocol.errors import ErrorObject, InternalError, NotFound
+from streaming.protocol.errors import ErrorObject, InternalError, NotFound, StorageBusy
 from streaming.protocol.events import ErrorEvent
 
 log = structlog.get_logger(__name__)
@@ -20,6 +20,9 @@ def told_as_broken(run: Run, fault: Exception) -> str:
     if isinstance(fault, LogLost):
         log.info("a run was removed under its reader", run=str(run.pk))
         return _hint(run, NotFound("This run has been deleted.").as_object(), retryable=False)
+    if isinstance(fault, LogAway):
+        log.warning("a reader has to come again", run=str(run.pk), why=str(fault))
+        return _hint(run, StorageBusy().as_object(), retryable=True)
     log_id = secrets.token_hex(8)
     log.error("a stream broke", run=str(run.pk), log_id=log_id, exc_info=fault)
     error = InternalError("The stream broke on the server. Connect again to go on.", log_id=log_id)

@@ -1,7 +1,13 @@
 """What becomes of a reader who cannot keep up: one snapshot instead of the backlog."""
 
+from asgiref.sync import sync_to_async
+
+from conversations import selectors
 from conversations.models import Run
+from streaming.eventlog.base import LogLost
 from streaming.protocol.codec import Entry
+from streaming.protocol.errors import NotFound
+from streaming.protocol.lifecycle import TERMINAL, RunStatus
 from streaming.transports.beginning import Beginning, snapshot_of
 from streaming.wiring import Engine
 
@@ -39,5 +45,20 @@ class Overtaking:
         snapshot = await snapshot_of(self._engine, self._run, gap=False, reason="far_behind")
         if snapshot.id <= cursor:
             return None  # nothing is missing but the events of the end
+        self._came_at = snapshot.id
+        return snapshot
+
+    async def over_a_hole(self, cursor: int) -> Entry:
+        """Somebody waited so long that what they had not been given yet was pruned."""
+        if self._wish == "never":
+            raise TooFarBehind()
+        try:
+            run = (await sync_to_async(selectors.record_of)(self._run.pk)).run
+        except NotFound:
+            raise LogLost() from None
+        ended = RunStatus(run.status) in TERMINAL
+        snapshot = await snapshot_of(self._engine, run, gap=not ended, reason="log_pruned" if ended else "log_lost")
+        if snapshot.id <= cursor:
+            raise LogLost()
         self._came_at = snapshot.id
         return snapshot

@@ -14,6 +14,7 @@ from conversations.models import Approval, Run
 from conversations.selectors import RunRecord
 from conversations.services.run_open import Opened
 from streaming.eventlog.base import LogLost
+from streaming.protocol.codec import Entry
 from streaming.protocol.errors import (
     ChatError,
     ErrorObject,
@@ -25,7 +26,8 @@ from streaming.protocol.errors import (
     UpstreamTimeout,
 )
 from streaming.protocol.lifecycle import TERMINAL, RunStatus
-from streaming.transports.follow import follow, is_parked, is_terminal
+from streaming.protocol.marks import is_parked, is_terminal
+from streaming.transports.follow import follow
 from streaming.transports.live import Live
 from streaming.wiring import Engine
 
@@ -76,7 +78,7 @@ async def _record_at_the_end(engine: Engine, run: Run, live: Live) -> tuple[RunR
     async with aclosing(events):
         try:
             async for news in events:
-                if not any(map(is_parked, news.entries)) and not (news.entries and is_terminal(news.entries[-1])):
+                if news.snapshot is None and not _may_be_over(news.entries):
                     continue
                 record, approvals = await sync_to_async(_record)(run.pk)
                 # It may have been parked long ago, and have gone on since.
@@ -85,6 +87,10 @@ async def _record_at_the_end(engine: Engine, run: Run, live: Live) -> tuple[RunR
         except LogLost:
             raise NotFound() from None
     raise live.ended()
+
+
+def _may_be_over(entries: list[Entry]) -> bool:
+    return any(map(is_parked, entries)) or bool(entries and is_terminal(entries[-1]))
 
 
 def _record(run_id: UUID) -> tuple[RunRecord, list[Approval]]:
@@ -98,7 +104,8 @@ def _finished(record: RunRecord, approvals: list[Approval]) -> dict[str, Any]:
 
 
 def _answer(record: RunRecord) -> Any:
-    return wire.message_object(record.messages[-1])
+    """None for a send that was withdrawn before its turn came."""
+    return wire.message_object(record.messages[-1]) if record.messages else None
 
 
 def _asked(approvals: list[Approval]) -> dict[str, Any]:

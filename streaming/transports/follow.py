@@ -1,22 +1,28 @@
 """Following one run from a cursor: the loop that every transport stands on. It holds a cursor and nothing else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 from streaming.eventlog.tailer import Tailer
 from streaming.protocol.codec import Entry
-from streaming.protocol.events import TERMINAL_EVENTS, ErrorEvent, RunRequiresAction
+from streaming.protocol.marks import is_snapshot, is_terminal
 from streaming.transports.live import Live
 
-_ERROR = f'{{"event":"{ErrorEvent.name}",'
-_PARKED = f'{{"event":"{RunRequiresAction.name}",'
-_TERMINAL = tuple(f'{{"event":"{name}",' for name in TERMINAL_EVENTS)
 
+class Overtake(Protocol):
+    """What a reader is given who cannot be told one by one what comes after ``cursor``."""
 
-Overtake = Callable[[int], Awaitable[Entry | None]]
+    async def __call__(self, cursor: int) -> Entry | None:
+        """A snapshot for one whom the recent events have left behind; None where it need not be."""
+        ...
+
+    async def over_a_hole(self, cursor: int) -> Entry:
+        """A snapshot for one whose next events the log has no more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +35,6 @@ class News:
     entries: list[Entry] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     snapshot: Entry | None = None
-
-
-def is_terminal(entry: Entry) -> bool:
-    return entry.text.startswith(_TERMINAL)
-
-
-def is_parked(entry: Entry) -> bool:
-    """The run waits for a person from here on, unless it went on since."""
-    return entry.text.startswith(_PARKED)
-
-
-def is_of_the_end(entry: Entry) -> bool:
-    """The terminal event, or the ``error`` that stands directly before a failed one."""
-    return entry.text.startswith((_ERROR, *_TERMINAL))
 
 
 async def follow(
@@ -58,7 +50,8 @@ async def follow(
     once where its right has gone, with what there is where the server restarts.
 
     Reads at most 256 events / 256 KiB at a time; asks for more only when the caller does. ``overtake`` is asked with
-    the cursor of a reader whom the recent events have left behind, and may give a snapshot to go on from.
+    the cursor of a reader whom the recent events have left behind, and may give a snapshot to go on from; it must where
+    the log does not have what comes next any more. Without it what there is is given.
     Raises LogLost.
     """
     cursor = after
@@ -77,6 +70,17 @@ async def follow(
                 entries = await tailer.read(run_id, cursor)
             if live is not None and not live.may_deliver:
                 return  # it ended while we read: nothing is given any more
+            if entries and is_snapshot(entries[0]):
+                yield News(snapshot=entries[0])
+                cursor = entries[0].id
+                continue
+            if entries and entries[0].id > cursor + 1 and overtake is not None:
+                snapshot = await overtake.over_a_hole(cursor)
+                if live is None or live.may_deliver:
+                    yield News(snapshot=snapshot)
+                cursor = snapshot.id
+                continue
+            entries = _up_to_a_snapshot(entries)
             hints = subscription.take_hints()
             if entries or hints:
                 yield News(entries, hints)
@@ -92,3 +96,10 @@ async def follow(
                     await subscription.something_new()
             except TimeoutError:
                 yield News()
+
+
+def _up_to_a_snapshot(entries: list[Entry]) -> list[Entry]:
+    for position, entry in enumerate(entries):
+        if is_snapshot(entry):
+            return entries[:position]
+    return entries

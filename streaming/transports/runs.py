@@ -18,9 +18,10 @@ from conversations.models import Run
 from conversations.services.run_open import Opened
 from streaming.eventlog.base import LogLost
 from streaming.protocol.codec import Entry
-from streaming.protocol.commands import Chat, Send, parse
+from streaming.protocol.commands import Chat, Send, WaitingChanges, parse
 from streaming.protocol.errors import InvalidRequest
 from streaming.protocol.lifecycle import TERMINAL, RunStatus
+from streaming.protocol.marks import is_snapshot
 from streaming.protocol.snapshot import RunState
 from streaming.transports import finished, sending
 from streaming.transports.answers import endpoint, json_body, last_event, no_body, whole_number
@@ -73,8 +74,19 @@ async def chat_stream(request: HttpRequest, principal: Principal) -> HttpRespons
     return await _streamed(request, principal, lambda: _chat(request, principal))
 
 
-@endpoint("GET")
-async def look(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
+@endpoint("GET", "PATCH")
+async def one_run(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
+    if request.method == "PATCH":
+        return await _change(request, principal, run_id)
+    return await _look(request, principal, run_id)
+
+
+async def _change(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
+    run = await sending.change(principal, run_id, parse(json_body(request), WaitingChanges))
+    return json_answer({"run": wire.run_object(run)})
+
+
+async def _look(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
     run = await sending.find_run(principal, run_id)
     if "wait" not in request.GET:
         return json_answer(await _state(engine(), run))
@@ -184,7 +196,7 @@ async def _state(running: Engine, run: Run) -> dict[str, Any]:
 
 async def _told_so_far(running: Engine, run: Run) -> RunState:
     state = RunState()
-    with suppress(LogLost):
+    with suppress(LogLost, ValueError):  # lost, or a part of it: the rows tell what they have
         while entries := await running.event_log.read(run_id=run.pk, after=state.last):
             state.extend(entries)
     return state
@@ -193,6 +205,8 @@ async def _told_so_far(running: Engine, run: Run) -> RunState:
 async def _news(running: Engine, run: Run, live: Live, *, after: int, wait: int) -> list[Entry]:
     """What comes after ``after``: at once if there is some, else whatever comes first within ``wait`` seconds."""
     entries = await running.event_log.read(run_id=run.pk, after=after)
+    if entries and entries[0].id > after + 1 and not is_snapshot(entries[0]):
+        return []  # pruned: the state says how it stands
     if entries or wait == 0 or (RunStatus(run.status) in TERMINAL and after >= run.head):
         return entries
     if after > await sync_to_async(sending.head_of)(run):
@@ -202,6 +216,8 @@ async def _news(running: Engine, run: Run, live: Live, *, after: int, wait: int)
         try:
             async with asyncio.timeout(wait):
                 async for news in following:
+                    if news.snapshot is not None:
+                        return [news.snapshot]
                     if news.entries:
                         return news.entries
         except TimeoutError:

@@ -18,7 +18,12 @@ Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _ID: Schema = {"type": "integer", "minimum": 1}
 _REQ: Schema = {"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": MAX_REQ}, {"type": "null"}]}
-_BODIES = {"Send": commands.Send, "Chat": commands.Chat, "NewThread": commands.NewThread}
+_BODIES = {
+    "Send": commands.Send,
+    "Chat": commands.Chat,
+    "NewThread": commands.NewThread,
+    "WaitingChanges": commands.WaitingChanges,
+}
 
 
 def _ref(name: str) -> Schema:

@@ -15,8 +15,10 @@ from conversations import permissions, wire
 from conversations.models import Run, RunLease
 from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
-from conversations.services.run_open import Choice, Choose, Opened, open_run
-from streaming.protocol.commands import Chat, Send, body_hash
+from conversations.services.run_open import Choose, Opened, open_run
+from conversations.services.run_rows import Choice
+from conversations.services.run_waiting import INTERRUPTED, change_waiting, start_waiting
+from streaming.protocol.commands import Chat, Send, WaitingChanges, body_hash
 from streaming.protocol.errors import Draining, ModelUnknown, NotAuthenticated, NotFound, ThreadBusy
 from streaming.protocol.lifecycle import ACTIVE
 from streaming.wiring import Engine
@@ -50,6 +52,11 @@ async def cancel(principal: Principal, run_id: UUID | str) -> Run:
     return await sync_to_async(_cancel)(principal, run_id)
 
 
+async def change(principal: Principal, run_id: UUID | str, changes: WaitingChanges) -> Run:
+    """Let a waiting send ask something else. Raises NotWaiting where it has begun or ended."""
+    return await sync_to_async(_change)(principal, run_id, changes)
+
+
 async def find_run(principal: Principal, run_id: UUID | str) -> Run:
     return await sync_to_async(permissions.access_run)(principal, run_id, "read")
 
@@ -59,16 +66,28 @@ async def _open(
 ) -> Opened:
     choose = await _choosing(engine, await sync_to_async(_model_names)(principal, thread_id, command))
     deadline = asyncio.get_running_loop().time() + INTERRUPTED_WITHIN
-    while True:
-        if engine.supervisor.draining:
-            raise Draining(retry_after_ms=2000)
-        opened = await sync_to_async(open_run)(
-            principal=principal, thread_id=thread_id, command=command, choose=choose, key=key
-        )
-        if isinstance(opened, Opened):
-            return opened
-        await _interrupt(opened.runs, deadline)
-        principal = await _still(principal)
+    interrupted: UUID | None = None
+    try:
+        while True:
+            if engine.supervisor.draining:
+                raise Draining(retry_after_ms=2000)
+            opened = await sync_to_async(open_run)(
+                principal=principal,
+                thread_id=thread_id,
+                command=command,
+                choose=choose,
+                key=key,
+                max_waiting=engine.numbers.max_waiting,
+            )
+            if isinstance(opened, Opened):
+                return opened
+            interrupted = opened.runs[0].thread_id
+            await _interrupt(opened.runs, deadline)
+            principal = await _still(principal)
+    except Exception:
+        if interrupted is not None:  # what waits was left to this send, which does not come
+            await sync_to_async(start_waiting)(thread_id=interrupted)
+        raise
 
 
 async def _still(principal: Principal) -> Principal:
@@ -86,7 +105,7 @@ async def _interrupt(runs: Sequence[Run], deadline: float) -> None:
     """
     for run in runs:
         with suppress(NotFound):
-            await sync_to_async(cancel_run)(run=run, by="user", reason="interrupted")
+            await sync_to_async(cancel_run)(run=run, by="user", reason=INTERRUPTED)
     active = Run.objects.filter(pk__in=[run.pk for run in runs], status__in=ACTIVE)
     while asyncio.get_running_loop().time() < deadline:
         if not await sync_to_async(active.exists)():
@@ -133,6 +152,11 @@ def _key(principal: Principal, key: str | None, body: Any, scope: str) -> Key | 
 def _cancel(principal: Principal, run_id: UUID | str) -> Run:
     run = permissions.access_run(principal, run_id, "chat")
     return cancel_run(run=run, by="user", reason="requested")
+
+
+def _change(principal: Principal, run_id: UUID | str, changes: WaitingChanges) -> Run:
+    run = permissions.access_run(principal, run_id, "chat")
+    return change_waiting(run=run, content=changes.content)
 
 
 def head_of(run: Run) -> int:

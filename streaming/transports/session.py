@@ -77,7 +77,8 @@ def read_frame(text: str | None, *, authenticated: bool, most: int = 64 * 1024) 
     """Read one frame of at most ``most`` bytes. ``text`` None is a binary frame, which this protocol does not have."""
     req: str | int | None = None
     try:
-        # A server with a frame limit of its own closes with 1009 before we see it; Daphne has none.
+        # A server with a frame limit of its own closes with 1009 before we see it; Daphne's is
+        # wider where nobody has set it.
         if text is not None and len(text.encode()) > most:
             raise BodyTooLarge("The frame is larger than this server accepts. Use POST.", details={"limit": most})
         try:

@@ -9,11 +9,12 @@ from contextlib import aclosing
 from django.http import StreamingHttpResponse
 
 from conversations.models import Run
+from streaming.protocol.marks import is_terminal
 from streaming.transports import sse_wire
 from streaming.transports.beginning import Beginning
 from streaming.transports.broken import told_as_broken
 from streaming.transports.falling_behind import Overtaking, TooFarBehind
-from streaming.transports.follow import News, follow, is_terminal
+from streaming.transports.follow import News, follow
 from streaming.transports.live import Live, connections
 from streaming.wiring import Engine
 

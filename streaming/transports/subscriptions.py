@@ -9,12 +9,13 @@ from uuid import UUID
 from conversations.models import Run
 from streaming.eventlog.base import LogLost
 from streaming.protocol.errors import InvalidRequest
+from streaming.protocol.marks import is_terminal
 from streaming.tasks import TaskRegistry
 from streaming.transports.beginning import Beginning
 from streaming.transports.broken import told_as_broken
 from streaming.transports.credit import Credit
 from streaming.transports.falling_behind import Overtaking, TooFarBehind
-from streaming.transports.follow import follow, is_terminal
+from streaming.transports.follow import follow
 from streaming.transports.live import Live
 from streaming.wiring import Engine
 

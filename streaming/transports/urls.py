@@ -7,7 +7,7 @@ urlpatterns = [
     path("api/v1/models", models.models),
     path("api/v1/protocol.json", documents.protocol),
     path("api/v1/threads/<thread_id>/runs", runs.start),
-    path("api/v1/runs/<run_id>", runs.look),
+    path("api/v1/runs/<run_id>", runs.one_run),
     path("api/v1/runs/<run_id>/events", runs.events),
     path("api/v1/runs/<run_id>/cancel", runs.cancel),
     path("api/v1/runs/<run_id>/approvals/<approval_id>", approving.decide),

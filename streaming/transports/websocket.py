@@ -89,7 +89,8 @@ class ChatSocket(AsyncConsumer):
             if principal is None:
                 self._on_the_doorstep = self.tasks.spawn(self._wait_on_the_doorstep(), name="socket authentication")
             elif self._admit(principal):
-                await self._ready(principal)
+                with suppress(SocketClosed):  # some leave while they are let in
+                    await self._ready(principal)
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         if self.closed:

@@ -25,6 +25,8 @@ from streaming.protocol import events as e
 from streaming.protocol.codec import Entry, decode, encode
 from streaming.protocol.objects import Step
 from streaming.protocol.snapshot import RunState, fold
+from tests.support.redis_server import NEEDS_REDIS
+from tests.support.services import OwnRedis
 from tests.support.stored import END, START, ask, close
 from tests.support.whole import TRANSPORTS, Published, Whole, the_whole
 
@@ -312,7 +314,7 @@ class AnyReader(RuleBasedStateMachine):
         closing: Callable[[], list[Entry]] = partial(
             close, pen.run, self.claim, head=len(self.log), content=pen.content, thinking=pen.thinking, steps=pen.steps
         )
-        self.log += [entry.text for entry in await self.whole.engine.event_log.run_last(closing)]
+        self.log += [entry.text for entry in await self.whole.engine.event_log.run_last(closing, run_id=pen.run.pk)]
 
     def do(self, work: Awaitable[T]) -> T:
         async def bounded() -> T:
@@ -326,13 +328,20 @@ def _shown(state: RunState) -> Any:
     return state.run, state.messages, state.steps, state.terminal
 
 
-@pytest.mark.parametrize("log", ["database", "memory"])
+@pytest.fixture
+def redis() -> Iterator[OwnRedis]:
+    with OwnRedis() as server:
+        yield server
+
+
+@pytest.mark.parametrize("log", ["database", "memory", pytest.param("redis", marks=NEEDS_REDIS)])
 def test_readers_cut_anywhere_resume_by_any_way_and_all_see_one_history(
-    user: User, token_for: Any, log: str, settings: Any
+    user: User, token_for: Any, log: str, settings: Any, request: pytest.FixtureRequest
 ) -> None:
     settings.EVENT_LOG, settings.RUN_CAPACITY, settings.MAX_STREAMS = log, 0, 10_000
+    settings.REDIS_URL = request.getfixturevalue("redis").url if log == "redis" else ""
     AnyReader.user = user
-    AnyReader.finds_the_lost = AnyReader.prunes = log == "database"
+    AnyReader.finds_the_lost = AnyReader.prunes = log != "memory"
     AnyReader.loop, AnyReader.weather = asyncio.new_event_loop(), Weather()
     stack = AsyncExitStack()
     AnyReader.whole = AnyReader.loop.run_until_complete(

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from chatserver.accounts.models import User
+from conversations import selectors
 from conversations.models import Run, RunEvent
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_decide import expire_parked
-from conversations.services.run_lease import claim_run, queued_run_ids
+from conversations.services.run_lease import claim_run
 from streaming.protocol.errors import ApprovalClosed, ApprovalExpired
 from streaming.protocol.lifecycle import RunStatus
 from streaming.protocol.objects import Usage
@@ -59,7 +60,7 @@ def test_many_questions_decided_at_once_leave_a_run_that_one_worker_gets(user: U
     run = ask(user).run
     asked = park(run, *"abcdef")
     assert not [each for each in together([partial(decide, one, "approve") for one in asked]) if each != run]
-    assert queued_run_ids(most=5) == [run.pk]
+    assert selectors.in_turn(server="demo", most=5) == [run.pk]
     claims = together([partial(claim_run, run_id=run.pk, holder=f"w{n}", expiry=10) for n in range(6)])
     assert sum(claim is not None for claim in claims) == 1
 
@@ -73,7 +74,7 @@ def test_an_approval_that_races_a_stop_leaves_one_clear_state(user: User) -> Non
         )
         assert cancelled.status == RunStatus.CANCELLED
         assert isinstance(decided, Run | ApprovalClosed)
-        assert (ends(run), run.pk in queued_run_ids(most=50)) == (["cancelled"], False)
+        assert (ends(run), run.pk in selectors.in_turn(server="demo", most=50)) == (["cancelled"], False)
 
 
 def test_an_approval_that_races_its_expiry_either_counts_or_is_too_late(user: User) -> None:

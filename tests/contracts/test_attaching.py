@@ -13,7 +13,8 @@ from django.test import AsyncClient
 from chatserver.accounts.models import User
 from conversations.models import Run, RunEvent
 from conversations.services.run_log import prune_logs
-from conversations.services.run_open import Choice, open_run
+from conversations.services.run_open import open_run
+from conversations.services.run_rows import Choice
 from streaming.protocol.commands import Send
 from streaming.protocol.errors import UpstreamDropped
 from streaming.protocol.objects import Usage
@@ -231,3 +232,22 @@ async def test_a_long_poll_beyond_the_head_of_a_live_run_is_answered_at_once(des
     async with asyncio.timeout(20):
         answer: Any = await desk.get(f"/api/v1/runs/{run.pk}?wait=60&after={head + 1}")
     assert (answer.json()["events"], answer.json()["head"]) == ([], head)
+
+
+async def test_a_long_poll_of_a_log_that_has_lost_its_beginning_answers_with_what_the_rows_have(desk: Desk) -> None:
+    run, head = await desk.halfway("one ", "two ")
+    await RunEvent.objects.filter(run_id=run.pk, seq__lt=head).adelete()
+    answer: Any = await desk.get(f"/api/v1/runs/{run.pk}?wait=1&after=1")
+    assert (answer.status_code, answer.json()["events"]) == (200, [])
+    assert answer.json()["run"]["status"] == "in_progress"
+
+
+async def test_a_long_poll_of_a_pruned_log_gives_the_state_and_no_event_that_does_not_follow(desk: Desk) -> None:
+    run = await desk.ask([[Text("one ")], [STOP]])
+    head = len((await desk.read(await desk.attach(run))).texts)
+    await sync_to_async(prune_logs)(kept=0, most=10)
+    answer: Any = await desk.get(f"/api/v1/runs/{run.pk}?wait=1&after=2")
+    assert (answer.json()["events"], answer.json()["head"]) == ([], head)
+    assert answer.json()["messages"][-1]["content"] == "one "
+    last: Any = await desk.get(f"/api/v1/runs/{run.pk}?wait=1&after={head - 1}")
+    assert [event["id"] for event in last.json()["events"]] == [head]

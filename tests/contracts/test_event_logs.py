@@ -1,8 +1,8 @@
 """What every event log promises, whatever it is made of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,80 +10,47 @@ import pytest
 from django.db import OperationalError
 
 from chatserver.accounts.models import User
-from chatserver.accounts.principal import Principal
-from conversations.ports import ports
-from conversations.services.run_lease import Claim, claim_orphan, claim_run
-from conversations.services.run_open import Choice, open_run
+from conversations.models import Run
+from conversations.services.run_lease import claim_orphan
 from streaming.eventlog import writer
 from streaming.eventlog.base import EventLog, Fenced, LogLost
 from streaming.eventlog.commit import commit
 from streaming.eventlog.database import DatabaseLog
 from streaming.eventlog.memory import MemoryLog
+from streaming.eventlog.redis import RedisLog
 from streaming.offload import Offload
-from streaming.protocol.codec import Entry, encode
-from streaming.protocol.commands import Send
-from streaming.protocol.events import MessageDelta
+from streaming.protocol.codec import Entry
+from tests.support.log_bench import Bench, at_work, deltas
+from tests.support.redis_server import NEEDS_REDIS
+from tests.support.services import OwnRedis
+from tests.support.stored import close
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@dataclass
-class Bench:
-    """A log at work, and what it has published so far."""
-
-    log: EventLog
-    offload: Offload
-    published: list[tuple[UUID, int]] = field(default_factory=list)
-
-    def take(self, run_id: UUID, entries: Sequence[Entry]) -> None:
-        self.published += [(run_id, entry.id) for entry in entries]
-
-    async def run(self, user: User, *, holder: str = "one") -> Claim:
-        """An opened and claimed run: three events are in its log."""
-        principal = Principal(user.pk, user.username, False, frozenset({"read", "chat", "manage"}), "session")
-        opened = await self.offload(
-            open_run,
-            principal=principal,
-            thread_id=None,
-            command=Send(content="hello"),
-            choose=lambda: [Choice(provider="demo", model="demo")],
-        )
-        await asyncio.sleep(0.02)  # the bell rings in the loop
-        claim = await self.offload(claim_run, run_id=opened.run.pk, holder=holder, expiry=10)
-        assert claim is not None
-        return claim
-
-    async def texts(self, run_id: UUID, after: int = 0) -> list[int]:
-        return [entry.id for entry in await self.log.read(run_id=run_id, after=after)]
+@pytest.fixture(scope="module")
+def redis() -> Iterator[OwnRedis]:
+    with OwnRedis() as server:
+        yield server
 
 
-MAKERS: dict[str, Callable[[Offload], EventLog]] = {
-    "memory": lambda offload: MemoryLog(offload=offload),
-    "database": lambda offload: DatabaseLog(offload=offload, patience=1.0),
-}
+def made(kind: str, request: pytest.FixtureRequest, offload: Offload) -> EventLog:
+    match kind:
+        case "memory":
+            return MemoryLog(offload=offload)
+        case "database":
+            return DatabaseLog(offload=offload, patience=1.0)
+    return made_of_redis(request.getfixturevalue("redis"), offload)
 
 
-@pytest.fixture(params=MAKERS)
+def made_of_redis(redis: OwnRedis, offload: Offload) -> EventLog:
+    return RedisLog(url=redis.url, prefix="test", kept=60, alive=60, patience=1.0)
+
+
+@pytest.fixture(params=["memory", "database", pytest.param("redis", marks=NEEDS_REDIS)])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    offload = Offload()
-    bench = Bench(MAKERS[request.param](offload), offload)
-    bench.log.start(lambda run_id, entries: bench.take(run_id, entries))
-    loop = asyncio.get_running_loop()
-    ports.connect(
-        event_store=bench.log.event_store,
-        bell=lambda run_id, entries: loop.call_soon_threadsafe(bench.log.rang, run_id, entries) and None,
-    )
-    yield bench
-    ports.disconnect()
-    await bench.log.stop()
-    offload.stop()
-
-
-def deltas(first: int, last: int, text: str = "x") -> list[Entry]:
-    return [
-        Entry(number, encode(MessageDelta(run_id="r", content=f"{text}{number}"), number))
-        for number in range(first, last + 1)
-    ]
+    async with at_work(lambda offload: made(request.param, request, offload)) as bench:
+        yield bench
 
 
 async def test_what_a_verb_wrote_is_in_the_log_and_was_published(bench: Bench, user: User):
@@ -177,26 +144,42 @@ async def test_a_closing_job_runs_after_everything_appended_before(bench: Bench,
     for number in range(4, 10):
         done = bench.log.append(run_id=claim.run_id, number=claim.number, entries=deltas(number, number))
         done.add_done_callback(lambda _: order.append("append"))
-    await bench.log.run_last(lambda: None)
+    await bench.log.run_last(lambda: None, run_id=claim.run_id)
     order.append("closed")
     assert order == ["append"] * 6 + ["closed"]
 
 
 async def test_a_closing_job_hands_its_result_and_its_exception_back(bench: Bench):
-    assert await bench.log.run_last(lambda: 7) == 7
+    assert await bench.log.run_last(lambda: 7, run_id=UUID(int=1)) == 7
 
     def fail() -> None:
         raise LookupError("no")
 
     with pytest.raises(LookupError):
-        await bench.log.run_last(fail)
+        await bench.log.run_last(fail, run_id=UUID(int=1))
 
 
 async def test_a_run_it_never_heard_of_has_no_events(bench: Bench):
     try:
         assert await bench.texts(UUID(int=1)) == []
     except LogLost:
-        assert isinstance(bench.log, MemoryLog)
+        assert isinstance(bench.log, MemoryLog | RedisLog)
+
+
+async def test_the_news_of_many_runs_are_one_question(bench: Bench, user: User):
+    moved, still, unasked = [await bench.run(user) for _ in range(3)]
+    for claim in (moved, unasked):
+        await bench.log.append(run_id=claim.run_id, number=claim.number, entries=deltas(4, 6))
+    gone = UUID(int=1)
+    news, removed = await bench.log.news({moved.run_id: 4, still.run_id: 3, unasked.run_id: 0, gone: 7})
+    assert (news, removed) == ({moved.run_id: deltas(5, 6)}, {gone})
+
+
+async def test_news_come_in_bounded_pieces(bench: Bench, user: User):
+    claim = await bench.run(user)
+    await bench.log.append(run_id=claim.run_id, number=claim.number, entries=deltas(4, 400))
+    news, _ = await bench.log.news({claim.run_id: 3})
+    assert [entry.id for entry in news[claim.run_id]] == list(range(4, 260))
 
 
 async def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_doubled(
@@ -216,3 +199,44 @@ async def test_a_commit_whose_answer_was_lost_is_neither_lost_nor_doubled(
     await bench.log.append(run_id=claim.run_id, number=claim.number, entries=deltas(7, 7))
     assert await bench.texts(claim.run_id) == [1, 2, 3, 4, 5, 6, 7]
     assert [number for _, number in bench.published] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@NEEDS_REDIS
+async def test_from_the_database_to_redis_what_goes_on_goes_on(user: User, redis: OwnRedis):
+    async with at_work(lambda offload: DatabaseLog(offload=offload)) as before:
+        claim, waits = await before.run(user), await before.run(user)
+        await before.append(claim, 4, 6)
+    async with at_work(lambda offload: made_of_redis(redis, offload)) as after:
+        for each in (claim, waits):
+            await after.log.fence(run_id=each.run_id, number=each.number)
+        await after.append(claim, 7, 8)
+        await after.append(waits, 4, 4)
+        assert await after.text(claim.run_id) == "x4x5x6x7x8"
+        assert await after.texts(waits.run_id) == [1, 2, 3, 4]
+
+
+@NEEDS_REDIS
+async def test_from_redis_to_the_database_what_has_ended_is_told_and_what_waits_begins(user: User, redis: OwnRedis):
+    async with at_work(lambda offload: made_of_redis(redis, offload)) as before:
+        claim, waits = await before.run(user), await before.run(user)
+        await before.append(claim, 4, 6)
+        run = await Run.objects.select_related("answer").aget(pk=claim.run_id)
+        await before.log.run_last(partial(close, run, claim, head=6, content="x4x5x6"), run_id=run.pk)
+    async with at_work(lambda offload: DatabaseLog(offload=offload)) as after:
+        assert await after.texts(claim.run_id, after=6) == [7, 8]
+        assert await after.texts(claim.run_id, after=8) == []
+        await after.append(waits, 4, 4)
+        assert (await after.log.extent(run_id=claim.run_id, after=0)).head == 8
+
+
+@NEEDS_REDIS
+async def test_a_run_that_ended_while_the_log_was_the_database_is_told_under_redis(user: User, redis: OwnRedis):
+    async with at_work(lambda offload: DatabaseLog(offload=offload)) as before:
+        claim = await before.run(user)
+        await before.append(claim, 4, 6)
+        run = await Run.objects.select_related("answer").aget(pk=claim.run_id)
+        await before.log.run_last(partial(close, run, claim, head=6, content="x4x5x6"), run_id=run.pk)
+    async with at_work(lambda offload: made_of_redis(redis, offload)) as after:
+        state = await after.state(claim.run_id)
+        assert (state.last, state.terminal) == (8, True)
+        assert await after.text(claim.run_id) == "x4x5x6"

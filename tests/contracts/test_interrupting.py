@@ -147,7 +147,8 @@ async def test_one_that_does_not_end_in_time_is_told_of_and_stays_stopped(user: 
     async def chosen(name: str) -> Any:
         return choose()[0]
 
-    engine: Any = SimpleNamespace(supervisor=SimpleNamespace(draining=False), choose=chosen)
+    numbers = SimpleNamespace(max_waiting=200)
+    engine: Any = SimpleNamespace(supervisor=SimpleNamespace(draining=False), numbers=numbers, choose=chosen)
     command = Send(content="x", if_busy="interrupt")
     with pytest.raises(ThreadBusy) as caught:
         await sending.send(engine, principal_of(user), run.thread_id, command, key=None, body={})

@@ -45,14 +45,19 @@ class Stats:
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
         self.active = 0
+        self.peak = 0  # the most that were active at once
         self.finished = 0
         self.aborted: list[dict[str, Any]] = []
         self.bodies: deque[Record] = deque(maxlen=100)
         self.headers: deque[dict[str, str]] = deque(maxlen=100)
 
+    def began(self) -> None:
+        self.active += 1
+        self.peak = max(self.peak, self.active)
+
     def as_json(self, connections: int) -> dict[str, Any]:
         lists = {"bodies": list(self.bodies), "headers": list(self.headers), "aborted": self.aborted}
-        counts = {"active": self.active, "finished": self.finished, "connections": connections}
+        counts = {"active": self.active, "peak": self.peak, "finished": self.finished, "connections": connections}
         return {"requests": dict(self.requests), "chats": self.requests["/api/chat"], **counts, **lists}
 
 
@@ -66,7 +71,7 @@ class Server:
     def reset(self) -> None:
         active = self.stats.active
         self.stats = Stats()
-        self.stats.active = active
+        self.stats.active = self.stats.peak = active
         self.behaviours.failures.clear()
         self.behaviours.release()
 
@@ -183,7 +188,7 @@ class Connection(asyncio.Protocol):
 
     async def chat_answer(self, asked: Record) -> None:
         self.server.stats.bodies.append(asked)
-        self.server.stats.active += 1
+        self.server.stats.began()
         self.chat = {"model": asked.get("model"), "lines": 0}
         items = self.server.behaviours.answer(asked)
         if not asked.get("messages"):

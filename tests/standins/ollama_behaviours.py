@@ -8,6 +8,7 @@ goes-on-N, repeats-N, begins-again-N, refuses-N
                       2 N tokens, of which the first N at once and the rest after POST /_standin/release; asked with the
                       beginning of its own turn it goes on; says the last three tokens again first; begins again; or
                       answers 400
+                      with @R at the end instead: N tokens in all, at R a second, and no gate
 echo-N                what was asked, N characters a token
 trace/FILE            the file of tests/wires, line by line; cut/FILE: the same, then the connection is cut
 hang-headers, hang-first, hang-mid          silence: before the headers, after them, after three tokens
@@ -18,6 +19,9 @@ loop-tools, repeat-tools, parallel-tools, unknown-tool, bad-arguments, guarded-t
                       a new call every turn; the same call every turn; two calls; a call to a tool that is not there;
                       arguments that are no JSON; a call of write_journal (the last four answer in the next turn)
 think-tags            thinking in <think> tags inside the content
+
+Asked with the beginning of their own turn, those of the first two rows, slow, bench, think, echo and the tool callers
+go on with it, as Ollama does; gated begins again.
 """
 
 import asyncio
@@ -75,6 +79,7 @@ class Behaviours:
     async def answer(self, body: dict[str, Any]) -> AsyncIterator[Record | bytes | Act]:
         """Raises Refusal where the server answers with an error status."""
         check(body)
+        body = begun_apart(body)
         self._begun = time.monotonic_ns()
         name = body["model"].removesuffix(":latest")
         if not body.get("messages"):
@@ -89,8 +94,8 @@ class Behaviours:
         elif match := re.fullmatch(r"gated-(\d+)", name):
             async for item in self._gated(body, int(match[1])):
                 yield item
-        elif match := re.fullmatch(r"(goes-on|repeats|begins-again|refuses)-(\d+)", name):
-            async for item in self._continued(body, match[1], int(match[2])):
+        elif match := re.fullmatch(r"(goes-on|repeats|begins-again|refuses)-(\d+)(?:@(max|[\d.]+))?", name):
+            async for item in self._continued(body, match[1], int(match[2]), match[3]):
                 yield item
         elif match := re.fullmatch(r"echo-(\d+)", name):
             tokens = re.findall(f".{{1,{match[1]}}}", answers.last_question(body["messages"]), re.S)
@@ -122,17 +127,19 @@ class Behaviours:
         async for record in self._text(body, answers.tokens_of(text), before=len(thinking)):
             yield record
 
-    async def _text(self, body: Record, tokens: list[str], *, before: int = 0) -> AsyncIterator[Record]:
-        async for token in self._paced(tokens):
+    async def _text(
+        self, body: Record, tokens: list[str], *, before: int = 0, rate: float | None = None
+    ) -> AsyncIterator[Record]:
+        async for token in self._paced(still_to_say(body, tokens), rate=rate):
             yield answers.line(body["model"], content=token)
         yield self._last(body, before + len(tokens))
 
     async def _counted(self, body: Record, paced: re.Match[str]) -> AsyncIterator[Record]:
         count, rate = int(paced[2]), 0.0 if paced[3] == "max" else float(paced[3])
-        if paced[1] == "think":
+        if paced[1] == "think" and not body["begun"]:
             async for token in self._paced(answers.counted(count), rate=rate):
                 yield answers.line(body["model"], thinking=token)
-        async for token in self._paced(answers.counted(count), rate=rate):
+        async for token in self._paced(still_to_say(body, [*answers.counted(count)]), rate=rate):
             yield answers.line(body["model"], content=token)
         yield self._last(body, count)
 
@@ -146,26 +153,27 @@ class Behaviours:
             yield answers.line(body["model"], content=token)
         yield self._last(body, len(tokens))
 
-    async def _continued(self, body: Record, way: str, count: int) -> AsyncIterator[Record]:
-        last = body["messages"][-1]
-        if last["role"] != "assistant":
+    async def _continued(self, body: Record, way: str, count: int, pace: str | None) -> AsyncIterator[Record]:
+        begun = str(body["begun"])
+        if not begun and pace is None:
             async for item in self._gated(body, count):
                 yield item
             return
-        if way == "refuses":
+        if begun and way == "refuses":
             raise Refusal(400, {"error": "Cannot have 2 or more assistant messages at the end of the list"})
-        begun = str(last["content"])
-        rest = "".join(answers.counted(2 * count)).removeprefix(begun)
+        rest = "".join(answers.counted(count if pace else 2 * count)).removeprefix(begun)
         again = {"repeats": " ".join(begun.split()[-3:]), "begins-again": begun}.get(way, "")
-        async for record in self._text(body, answers.tokens_of(again + rest)):
+        rate = None if pace is None else 0.0 if pace == "max" else float(pace)
+        async for record in self._text({**body, "begun": ""}, answers.tokens_of(again + rest), rate=rate):
             yield record
 
     async def _tools(self, body: Record, name: str) -> AsyncIterator[Record]:
         offered = sorted(tool["function"]["name"] for tool in body.get("tools") or [])
         rounds = sum(message["role"] == "tool" for message in body["messages"])
         tool = "calculator" if "calculator" in offered or not offered else offered[0]
-        if not offered or (rounds and name not in ("loop-tools", "repeat-tools")):
-            text = answers.result_answer(body["messages"]) if rounds else "No tools were offered."
+        told = body["messages"][-1]["role"] == "tool"
+        if not offered or (told and name not in ("loop-tools", "repeat-tools")):
+            text = answers.result_answer(body["messages"]) if told else "No tools were offered."
             async for record in self._text(body, answers.tokens_of(text)):
                 yield record
             return
@@ -243,8 +251,22 @@ FAULTS = {
     *("loop-tools", "repeat-tools", "parallel-tools", "unknown-tool", "bad-arguments", "guarded-tools"),
 }
 PATTERNS = re.compile(
-    r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo|goes-on|repeats|begins-again|refuses)-\d+|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
+    r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo)-\d+|(?:goes-on|repeats|begins-again|refuses)-\d+(?:@(?:max|[\d.]+))?|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
 )
+
+
+def begun_apart(body: Record) -> Record:
+    """``body`` with the beginning of the model's own turn taken out of its messages."""
+    messages = body.get("messages") or []
+    last = messages[-1] if messages else {}
+    begun = str(last.get("content") or "") if last.get("role") == "assistant" and not last.get("tool_calls") else ""
+    return {**body, "messages": messages[:-1] if begun else messages, "begun": begun}
+
+
+def still_to_say(body: Record, tokens: list[str]) -> list[str]:
+    """What of ``tokens`` comes after what was begun."""
+    text, begun = "".join(tokens), body["begun"]
+    return answers.tokens_of(text[len(begun) :]) if begun and text.startswith(begun) else tokens
 
 
 def check(body: Record) -> None:

@@ -43,9 +43,10 @@ async function poll(url, snapshot, tabs, fetcher, signal, listener) {
     if (!view || signal.aborted) return;
     listener.opened();
     listener.heard();
-    // What this reader has is more than there is: it cannot be gone on from.
-    const events = whole || view.head < listener.cursor() ? null : view.events;
-    if (events) for (const envelope of events) tell(envelope, signal, listener);
+    // What this reader has is more than there is, or what follows it is not there any more: it cannot be gone on from.
+    const events = view.events ?? [];
+    const goesOn = view.head === listener.cursor() || (view.head > listener.cursor() && events.length > 0);
+    if (!whole && goesOn) for (const envelope of events) tell(envelope, signal, listener);
     else tell(asSnapshot(view), signal, listener);
     if (signal.aborted) return;
     if (isTerminal(view.run.status) && listener.cursor() >= view.head) return listener.closed({ kind: "over" });

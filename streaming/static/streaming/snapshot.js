@@ -32,7 +32,7 @@ const BETWEEN_THOUGHTS = "\n\n";
  * @property {Hint | null} hint the newest hint; the next numbered event ends it
  * @property {number} unknown how many numbered events had a name that is not known here
  */
-/** @typedef {{kind: "queued", position: number} | {kind: "status", phase: string, progress: number | null}} Hint */
+/** @typedef {{kind: "queued", position: number, estimateMs: number | null} | {kind: "status", phase: string, progress: number | null}} Hint */
 /** @typedef {"applied" | "hint" | "repeat" | "gap"} Outcome */
 
 /** @returns {RunState} the state before the first event */
@@ -108,9 +108,14 @@ export function messagesOf(state) {
   return put(state.messages, { ...answer, thinking });
 }
 
+/** @param {any} data @returns {Hint} */
+function queued({ position, estimate_ms }) {
+  return { kind: "queued", position, estimateMs: estimate_ms ?? null };
+}
+
 /** @param {RunState} state @param {string} event @param {any} data @returns {RunState} */
 function withHint(state, event, data) {
-  if (event === "thread.run.queued") return { ...state, hint: { kind: "queued", position: data.position } };
+  if (event === "thread.run.queued") return { ...state, hint: queued(data) };
   if (event === "thread.run.status") {
     return { ...state, hint: { kind: "status", phase: data.phase, progress: data.progress ?? null } };
   }
@@ -126,10 +131,11 @@ function folded(state, event, data) {
     case "thread.run.step.in_progress":
       return stepGrown(state, data);
     case "thread.run.created":
+    case "thread.run.updated":
     case "thread.run.in_progress":
       return { ...state, run: data.run, approvals: [] };
     case "thread.message.created":
-      return messageAdded(state, data.message);
+      return messageAdded(noLongerWaiting(state, data.message), data.message);
     case "thread.message.completed":
     case "thread.message.incomplete":
       return { ...state, messages: put(state.messages, data.message) };
@@ -172,7 +178,7 @@ function messageAdded(state, message) {
   const thoughts = thoughtsOf(state.steps);
   const begun = { ...state, answerId: message.id };
   if (message.status !== "in_progress") return { ...begun, messages };
-  const answerLength = codePoints(message.content);
+  const answerLength = codePoints(message.content ?? "");
   const whole = message.parts?.length || !message.content ? message.parts ?? [] : [textPart(0, answerLength)];
   return {
     ...begun,
@@ -180,6 +186,19 @@ function messageAdded(state, message) {
     answerLength,
     thinkingBefore: withoutTail(message.thinking ?? "", thoughts),
   };
+}
+
+/** A waiting send was opened without messages: it begins with them.
+ * @param {RunState} state @param {Wire.Message} message @returns {RunState} */
+function noLongerWaiting(state, { id, role }) {
+  const { run } = state;
+  if (role === "user" && run?.waiting) {
+    return { ...state, run: { ...run, waiting: false, request: null, user_message_id: id } };
+  }
+  if (role === "assistant" && run?.assistant_message_id === null) {
+    return { ...state, run: { ...run, assistant_message_id: id } };
+  }
+  return state;
 }
 
 /** @param {RunState} state @param {string} content @returns {RunState} */

@@ -121,16 +121,6 @@ def test_steps_that_are_gone_and_parts_of_an_unknown_kind_are_passed_over() -> N
     assert shape(build_prompt(history=[answer], question="q")) == [("assistant", "ab"), ("user", "q")]
 
 
-def test_an_answer_begun_is_the_beginning_of_the_model_s_turn() -> None:
-    prompt = build_prompt(history=[person("a")], begun=model("Once ", {"text": [0, 5]}))
-    assert shape(prompt) == [("user", "a"), ("assistant", "Once ")]
-
-
-def test_an_answer_begun_with_a_tool_round_goes_on_after_its_result() -> None:
-    begun = model("", {"step_id": "s"}, steps=(tool_step("s", status="cancelled", output=""),), status="in_progress")
-    assert [turn.role for turn in build_prompt(history=[person("a")], begun=begun)] == ["user", "assistant", "tool"]
-
-
 def test_the_oldest_exchanges_are_left_out_where_it_is_too_long() -> None:
     history = [person("aaaa"), model("bbbb"), person("cccc"), model("dddd")]
     prompt = build_prompt(history=history, system_prompt="ss", question="eeee", max_characters=14)

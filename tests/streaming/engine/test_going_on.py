@@ -1,11 +1,12 @@
 """Asking with a turn that is begun: what is sent, and how failures are told."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 import pytest
 
 from streaming.engine.continuation import CannotContinue
-from streaming.engine.going_on import going_on
+from streaming.engine.going_on import Ask, going_on
 from streaming.protocol.errors import UpstreamDropped, UpstreamError, UpstreamRefused
 from streaming.providers.base import ChatRequest, Chunk, PromptCall, PromptMessage, Text
 from streaming.providers.scripted import Beat, ScriptedProvider
@@ -16,10 +17,18 @@ CALLED = PromptMessage(role="assistant", content="", tool_calls=(PromptCall(id="
 REFUSED = UpstreamRefused(details={"status": 400})
 
 
+def asking(provider: ScriptedProvider, known: bool | None, learned: list[bool]) -> Ask:
+    async def knows() -> bool | None:
+        return known
+
+    return going_on(provider.stream, known=knows, learned=learned.append)
+
+
 async def said(*beats: Beat, messages: Sequence[PromptMessage] = (QUESTION, BEGUN)) -> tuple[str, ChatRequest, object]:
     """The text that came, the request that was sent, and what was raised."""
     provider = ScriptedProvider([beats])
-    chunks: AsyncIterator[Sequence[Chunk]] = going_on(provider.stream)(ChatRequest(model="m", messages=tuple(messages)))
+    request = ChatRequest(model="m", messages=tuple(messages))
+    chunks: AsyncIterator[Sequence[Chunk]] = asking(provider, None, [])(request)
     text, fault = "", None
     try:
         async for batch in chunks:
@@ -54,3 +63,41 @@ async def test_what_was_held_back_when_it_broke_is_told_before_the_failure() -> 
 async def test_what_broke_while_it_began_again_is_told_as_broken_without_its_words() -> None:
     text, _, fault = await said([Text("The sky is blue")], UpstreamDropped())
     assert (text, type(fault)) == ("", UpstreamDropped)
+
+
+async def seen(*beats: Beat, known: bool | None = None, so_far: str = BEGUN.content) -> list[bool]:
+    """What is learnt of the model by asking it so."""
+    learned: list[bool] = []
+    begun = PromptMessage(role="assistant", content=so_far)
+    with suppress(CannotContinue, UpstreamError):
+        async for _ in asking(ScriptedProvider([beats]), known, learned)(ChatRequest(model="m", messages=(begun,))):
+            pass
+    return learned
+
+
+async def test_what_a_model_does_is_learned_once() -> None:
+    assert await seen([Text(" being scattered.")], [Text(" It is.")]) == [True]
+    assert await seen([Text(" being scattered.")], known=True) == []
+    assert await seen([Text("The sky is blue because of the light, you know.")]) == [False]
+    assert await seen(REFUSED) == [False]
+
+
+@pytest.mark.parametrize("beats", [([Text("")],), (UpstreamDropped(),), ([Text("sky")], UpstreamDropped())], ids=str)
+async def test_what_proves_nothing_teaches_nothing(beats: Sequence[Beat]) -> None:
+    assert await seen(*beats) == []
+
+
+async def test_a_few_words_prove_nothing_either() -> None:
+    assert await seen([Text(" sky is blue.")], so_far="The") == []
+    assert await seen([Text("The sky is blue.")], so_far="The") == []
+
+
+async def test_a_model_that_is_known_not_to_go_on_is_not_asked_in_vain() -> None:
+    provider = ScriptedProvider([[[Text(" being scattered.")]]])
+    with pytest.raises(CannotContinue):
+        async for _ in asking(provider, False, [])(ChatRequest(model="m", messages=(BEGUN,))):
+            pass
+    assert provider.requests == []
+    async for _ in asking(provider, False, [])(ChatRequest(model="m", messages=(QUESTION,))):
+        pass
+    assert len(provider.requests) == 1

@@ -229,6 +229,17 @@ def test_output_is_cut_at_its_limit_and_the_model_is_told() -> None:
     assert [turn.content for turn in machine.next.messages[-2:]] == ["abcd\n[The rest was cut off.]", "abcd"]
 
 
+def test_output_is_cut_where_it_would_take_too_many_bytes_and_nothing_follows_the_cut() -> None:
+    machine = begun(Limits(max_output_bytes=40))
+    say(machine, call())
+    step_id = machine.next.calls[0].step_id
+    assert [event.output for event in machine.tool_progress(step_id, output="ééé")] == ["ééé"]
+    assert [event.output for event in machine.tool_progress(step_id, output="ééééé")] == ["é"]
+    assert machine.tool_progress(step_id, output="e") == []
+    step = machine.tool_ended(step_id, output="éééééééée", at=CREATED + 3)[-1].step
+    assert (step.output, step.output_cut) == ("éééé", True)
+
+
 def test_a_tool_without_output_has_an_empty_one() -> None:
     machine = begun()
     say(machine, call())

@@ -15,13 +15,14 @@ from conversations.selectors import open_approvals
 from conversations.services.run_decide import expire_parked
 from conversations.services.threads import delete_thread
 from streaming.engine import worker
+from streaming.engine.turn import NOT_FINISHED
 from streaming.eventlog.base import LogLost
 from streaming.protocol.lifecycle import RunStatus
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text, ToolCall
 from streaming.providers.scripted import Turn
 from streaming.transports.follow import follow
-from tests.support.bench import EngineBench, Seen, running
+from tests.support.bench import Seen, running
 from tests.support.guarded import TOOLS, entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -227,25 +228,18 @@ async def test_what_was_decided_while_no_worker_was_there_is_found_at_the_next_s
     assert entries() == ["hello"]
 
 
-async def died(bench: EngineBench) -> None:
-    """As kill -9 would have it, and then time passes."""
-    await bench.engine.supervisor.stop()
-    await bench.engine.tasks.cancel_all()
-    await sync_to_async(RunLease.objects.update)(expires_at=None)
-
-
 async def test_a_process_that_dies_before_it_began_loses_no_approval(user: User) -> None:
     async with bench_of(user) as bench:
         run = await bench.send()
         (asked,) = await bench.parked(run)
         with mock.patch.object(worker, "load_prompt", side_effect=asyncio.CancelledError):
-            claimed = asyncio.ensure_future(bench.engine.supervisor._claim(run.pk))
+            claimed = asyncio.ensure_future(bench.engine.supervisor._claim("scripted", 1))
             await bench.decide(run, asked, "approve")
             async with asyncio.timeout(10):
                 while (await bench.stored(run)).run.status != RunStatus.IN_PROGRESS:
                     await asyncio.sleep(0.02)
             await claimed
-            await died(bench)
+            await bench.die()
     assert entries() == []
     async with bench_of(user, THEN) as after:
         seen = await after.watch(run)
@@ -264,13 +258,16 @@ async def test_a_tool_that_was_approved_and_whose_process_died_is_never_run_agai
             async with asyncio.timeout(10):
                 while not entries():
                     await asyncio.sleep(0.02)
-            await died(bench)
+            await bench.die()
     async with bench_of(user, THEN) as after:
         await after.watch(run)
         stored = await after.stored(run)
+        told = after.provider.requests[0].messages[-1]
     stored.agree()
     assert entries() == ["hello"]
-    assert (stored.run.status, stored.steps[0].error["code"]) == (RunStatus.INCOMPLETE, "outcome_unknown")
+    assert (stored.run.status, stored.run.attempt) == (RunStatus.COMPLETED, 2)
+    assert (stored.steps[0].status, stored.steps[0].error["code"]) == ("cancelled", "outcome_unknown")
+    assert (told.role, told.content) == ("tool", f"Error: {NOT_FINISHED}")
 
 
 async def _acts_and_hangs(registry: Any, tool: Any, arguments: dict[str, Any], emit: Any) -> Any:
@@ -289,10 +286,12 @@ async def test_a_drain_that_comes_before_it_goes_on_leaves_it_to_the_next_proces
                     await asyncio.sleep(0.02)
             await bench.engine.supervisor.drain(grace=0.1)
         stored = await bench.stored(run)
-        assert (stored.run.status, stored.lease.holder) == (RunStatus.REQUIRES_ACTION, "")
+        assert (stored.run.status, stored.lease.holder) == (RunStatus.IN_PROGRESS, "")
     async with bench_of(user, THEN) as after:
         await after.watch(run)
-        (await after.stored(run)).agree()
+        stored = await after.stored(run)
+    stored.agree()
+    assert (stored.run.status, stored.run.attempt) == (RunStatus.COMPLETED, 2)
     assert entries() == ["hello"]
 
 
@@ -387,11 +386,8 @@ async def test_the_deadline_counts_the_time_that_the_run_is_held_and_no_other(us
     async with bench_of(user) as bench:
         run = await bench.send()
         (asked,) = await bench.parked(run)
-        row = (await bench.stored(run)).run
-        assert 0 < row.so_far["held"] < 60
-        await sync_to_async(Run.objects.filter(pk=run.pk).update)(
-            so_far={**row.so_far, "held": settings.RUN_DEADLINE + 1}
-        )
+        assert 0 < (await bench.stored(run)).lease.held < 60
+        await sync_to_async(RunLease.objects.filter(pk=run.pk).update)(held=settings.RUN_DEADLINE + 1)
         await bench.decide(run, asked, "approve")
         await bench.watch(run)
         stored = await bench.stored(run)

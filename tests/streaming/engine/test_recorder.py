@@ -31,6 +31,7 @@ class HeldLog:
 def recorder_on(log: HeldLog, failures: list[BaseException]) -> Recorder:
     return Recorder(
         claim=Claim(run_id=RUN, number=1, head=3),
+        head=3,
         event_log=cast(EventLog, log),
         hint=lambda run_id, text: None,
         failed=failures.append,

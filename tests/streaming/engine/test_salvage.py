@@ -11,7 +11,7 @@ from django.db.models import F
 
 from chatserver.accounts.models import User
 from conversations.models import Run, RunEvent, RunLease
-from streaming.engine import supervisor, worker
+from streaming.engine import worker
 from streaming.eventlog.base import LogLost
 from streaming.protocol.lifecycle import RunStatus
 from streaming.protocol.objects import Usage
@@ -25,6 +25,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 STOP = Finish(reason="stop", usage=Usage())
 
 
+MORE: Turn = [[Text(" more")], [STOP]]
+
+
 def half() -> Turn:
     return [[Text("half")], asyncio.Event()]
 
@@ -34,17 +37,10 @@ async def left_behind(user: User, *, by_cancel: bool = False) -> Run:
     async with running(user, [half()]) as bench:
         run = await bench.send()
         await bench.until(run, "thread.message.delta")
-        await die(bench)
+        await bench.die()
         if by_cancel:
             await bench.cancel(run)
     return run
-
-
-async def die(bench: EngineBench) -> None:
-    """As kill -9 would have it, and then time passes."""
-    await bench.engine.supervisor.stop()
-    await bench.engine.tasks.cancel_all()
-    await sync_to_async(RunLease.objects.update)(expires_at=None)
 
 
 async def ended(bench: EngineBench, run: Run) -> Run:
@@ -105,27 +101,28 @@ async def test_the_memory_log_carries_a_run_from_its_beginning_to_its_end(user: 
     assert seen.text == stored.answer.content == "Hello"
 
 
-async def test_one_run_that_cannot_be_closed_does_not_hold_up_the_others(user: User):
+async def test_one_run_that_cannot_be_worked_on_does_not_hold_up_the_others(user: User):
     async with running(user, [half()]) as bench:
         bad, good = await bench.send(), await bench.send()
         for run in (bad, good):
             await bench.until(run, "thread.message.delta")
-        await die(bench)
-    real = supervisor.close_orphan
+        await bench.die()
+    real = worker.Worker.carry_out
 
-    async def choosy(shop: Any, claim: Any) -> None:
-        if claim.run_id == bad.pk:
+    async def choosy(self: worker.Worker) -> None:
+        if self.claim.run_id == bad.pk:
             raise RuntimeError("no")
-        await real(shop, claim)
+        await real(self)
 
-    with mock.patch.object(supervisor, "close_orphan", choosy):
-        async with running(user, []) as bench:
-            assert (await ended(bench, good)).status == RunStatus.INCOMPLETE
+    with mock.patch.object(worker.Worker, "carry_out", choosy):
+        async with running(user, [MORE]) as bench:
+            assert (await ended(bench, good)).status == RunStatus.COMPLETED
             await asyncio.sleep(0.1)
             stored = await bench.stored(bad)
             assert (stored.run.status, stored.lease.holder) == (RunStatus.IN_PROGRESS, "")
-    async with running(user, []) as bench:
-        assert (await ended(bench, bad)).status == RunStatus.INCOMPLETE
+            assert stored.run.attempt == 2  # not again and again
+    async with running(user, [MORE]) as bench:
+        assert (await ended(bench, bad)).status == RunStatus.COMPLETED
 
 
 @pytest.mark.parametrize("fault", [ValueError("no history"), LogLost(), RuntimeError("a fault of ours")])
@@ -139,21 +136,25 @@ async def test_a_worker_that_cannot_read_its_run_ends_it(user: User, fault: Exce
     assert row.status == (RunStatus.INCOMPLETE if isinstance(fault, LogLost) else RunStatus.FAILED)
 
 
-async def test_a_worker_that_cannot_even_do_that_lets_go(user: User):
-    async with running(user, [half()]) as bench:
+async def test_a_worker_that_cannot_even_do_that_lets_go(user: User, settings: Any):
+    settings.LEASE_EXPIRY, settings.LEASE_BEAT = 0.5, 0.2
+    async with running(user, [MORE]) as bench:
         with (
             mock.patch.object(worker, "read_state", side_effect=ValueError()),
             mock.patch.object(worker, "salvage", side_effect=RuntimeError()),
         ):
             run = await bench.send()
-            row = await ended(bench, run)  # by the sweep, which finds the log in order
-    assert row.status == RunStatus.INCOMPLETE
+            async with asyncio.timeout(10):
+                while (await bench.stored(run)).lease.number == 0 or (await bench.stored(run)).lease.holder:
+                    await asyncio.sleep(0.02)
+        row = await ended(bench, run)  # by the sweep, which finds the log in order
+    assert row.status == RunStatus.COMPLETED
 
 
 async def test_a_left_run_is_found_within_seconds_of_its_lease(user: User, settings: Any):
-    """Not only after another lease's time."""
+    """Not only after another lease's time; and the worker that had it writes nothing more."""
     settings.LEASE_EXPIRY, settings.LEASE_BEAT = 60, 3
-    async with running(user, [half()]) as bench:
+    async with running(user, [half(), MORE]) as bench:
         run = await bench.send()
         await bench.until(run, "thread.message.delta")
         await asyncio.sleep(0.1)  # the sweep of the start is over
@@ -161,4 +162,8 @@ async def test_a_left_run_is_found_within_seconds_of_its_lease(user: User, setti
             holder="dead", expires_at=None, number=F("number") + 1
         )
         async with asyncio.timeout(3):
-            assert (await ended(bench, run)).status == RunStatus.INCOMPLETE
+            assert (await ended(bench, run)).status == RunStatus.COMPLETED
+        stored = await bench.stored(run)
+    stored.agree()
+    assert stored.answer.content == "half more"
+    assert bench.provider.closed_early == 1

@@ -17,9 +17,10 @@ from streaming.eventlog import writer
 from streaming.protocol.errors import UpstreamTruncated, UpstreamUnreachable
 from streaming.protocol.lifecycle import RunStatus
 from streaming.protocol.objects import Usage
+from streaming.protocol.snapshot import fold
 from streaming.providers.base import Finish, ModelInfo, Text, Thinking, ToolCall
 from streaming.wiring import Engine
-from tests.support.bench import EngineBench, running
+from tests.support.bench import running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -163,23 +164,6 @@ async def test_no_more_runs_at_once_than_the_capacity(user: User, settings: Any)
             assert (await bench.watch(run)).names[-1] == "thread.run.completed"
 
 
-async def test_runs_of_a_dead_process_are_closed_with_what_their_readers_saw(user: User, settings: Any):
-    settings.LEASE_BEAT, settings.LEASE_EXPIRY = 0.2, 1.0
-    async with running(user, [[[Thinking("hm")], [Text("half")], asyncio.Event()]]) as bench:
-        run = await bench.send()
-        await bench.until(run, "thread.message.delta")
-        before = (await bench.stored(run)).entries
-        await _die(bench)
-    async with running(user, []) as after:
-        seen = await after.watch(run)
-        stored = await after.stored(run)
-    stored.agree()
-    assert seen.entries[: len(before)] == before
-    assert seen.names[len(before) :] == ["thread.message.incomplete", "thread.run.incomplete"]
-    assert stored.run.status == RunStatus.INCOMPLETE
-    assert stored.answer.content == "half"
-
-
 async def test_a_dead_process_that_was_asked_to_stop_leaves_a_cancelled_run(user: User, settings: Any):
     settings.LEASE_BEAT, settings.LEASE_EXPIRY = 0.2, 1.0
     async with running(user, [[[Text("half")], asyncio.Event()]]) as bench:
@@ -187,7 +171,7 @@ async def test_a_dead_process_that_was_asked_to_stop_leaves_a_cancelled_run(user
         await bench.until(run, "thread.message.delta")
         with mock.patch.object(bench.engine.supervisor, "_grant_wishes", new=mock.AsyncMock()):
             await bench.cancel(run)
-            await _die(bench)
+            await bench.die()
     async with running(user, []) as after:
         assert (await after.watch(run)).names[-1] == "thread.run.cancelled"
         (await after.stored(run)).agree()
@@ -200,6 +184,18 @@ async def test_a_question_that_was_still_queued_is_answered_after_the_restart(us
     settings.RUN_CAPACITY = 10
     async with running(user, [ANSWER]) as after:
         assert (await after.watch(run)).text == "Hello"
+
+
+async def test_a_process_that_works_on_nothing_takes_nothing_over(user: User, settings: Any):
+    settings.LEASE_BEAT, settings.LEASE_EXPIRY = 0.2, 1.0
+    async with running(user, [[[Text("half")], asyncio.Event()]]) as bench:
+        run = await bench.send()
+        await bench.until(run, "thread.message.delta")
+        await bench.die()
+    settings.RUN_CAPACITY = 0
+    async with running(user, []) as web:
+        await asyncio.sleep(1.5)
+        assert (await web.stored(run)).run.status == RunStatus.IN_PROGRESS
 
 
 async def test_a_worker_that_lost_its_lease_writes_nothing_more(user: User):
@@ -231,16 +227,35 @@ async def test_a_drain_lets_runs_finish_within_the_grace(user: User):
     assert (stored.run.status, stored.answer.content) == (RunStatus.COMPLETED, "ab")
 
 
-async def test_a_drain_ends_what_does_not_finish_as_interrupted(user: User):
+async def test_a_drain_leaves_what_does_not_finish_to_the_next_start(user: User):
     async with running(user, [[[Text("a")], asyncio.Event(), [STOP]]]) as bench:
         run = await bench.send()
         await bench.until(run, "thread.message.delta")
         await bench.engine.supervisor.drain(grace=0.1)
+        assert bench.provider.closed_early == 1
         waiting = await bench.send()
         stored, queued = await bench.stored(run), await bench.stored(waiting)
-    stored.agree()
-    assert (stored.run.status, stored.answer.content) == (RunStatus.INCOMPLETE, "a")
+    assert (stored.run.status, stored.lease.holder) == (RunStatus.IN_PROGRESS, "")
+    assert fold(stored.entries).answer.content == "a"  # type: ignore[union-attr]
+    assert stored.lease.held > 0
     assert queued.run.status == RunStatus.QUEUED
+    async with running(user, [[[Text("b")], [STOP]]]) as after:
+        assert (await after.watch(run)).text == "ab"
+        left = await after.stored(run)
+    left.agree()
+    assert (left.run.status, left.run.attempt, left.lease.lost) == (RunStatus.COMPLETED, 2, 0)
+
+
+async def test_a_stop_that_comes_with_the_end_of_a_drain_is_granted(user: User):
+    async with running(user, [[[Text("a")], asyncio.Event(), [STOP]]]) as bench:
+        run = await bench.send()
+        await bench.until(run, "thread.message.delta")
+        with mock.patch.object(bench.engine.supervisor, "_grant_wishes", new=mock.AsyncMock()):
+            await bench.cancel(run)
+            await bench.engine.supervisor.drain(grace=0)
+        stored = await bench.stored(run)
+    stored.agree()
+    assert stored.run.status == RunStatus.CANCELLED
 
 
 async def test_storage_that_is_busy_for_a_moment_costs_a_pause_and_nothing_else(user: User):
@@ -306,14 +321,14 @@ async def test_two_supervisors_on_one_data_directory_are_refused(user: User):
 
 async def test_nothing_is_left_of_a_run_when_it_is_over(user: User):
     async with running(user, [ANSWER]) as bench:
+        await asyncio.sleep(0.05)  # what a start begins and ends at once is over
         before = len(bench.engine.tasks)
         runs = [await bench.send() for _ in range(20)]
         for run in runs:
             await bench.watch(run)
         async with asyncio.timeout(5):
-            while len(bench.engine.tasks) > before:
+            while len(bench.engine.tasks) > before or bench.engine.supervisor.running:
                 await asyncio.sleep(0.02)
-        assert bench.engine.supervisor.running == 0
 
 
 async def test_slow_readers_do_not_cost_a_lease(user: User, settings: Any):
@@ -351,9 +366,3 @@ async def test_what_does_not_fit_the_model_s_window_is_left_out(user: User):
         await bench.watch(first)
         await bench.watch(await bench.send("two", thread_id=first.thread_id))
     assert [message.content for message in bench.provider.requests[1].messages] == ["two"]
-
-
-async def _die(bench: EngineBench) -> None:
-    """As kill -9 would have it: nothing is closed."""
-    await bench.engine.supervisor.stop()
-    await bench.engine.tasks.cancel_all()

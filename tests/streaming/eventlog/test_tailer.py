@@ -1,6 +1,8 @@
-"""What one reader finds by itself, those who wait for the same run hear of, though no wake-up ever came."""
+"""Readers hear of what no wake-up ever told: what another reader finds by itself, and what the poll finds."""
 
 import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -22,12 +24,14 @@ class Log:
     async def read(self, *, run_id: UUID, after: int, **_: Any) -> list[Entry]:
         return entries(after + 1, 4)
 
+    async def news(self, heads: Mapping[UUID, int]) -> tuple[dict[UUID, list[Entry]], Collection[UUID]]:
+        return {run_id: entries(head + 1, 4) for run_id, head in heads.items() if head < 4}, ()
+
 
 @pytest.fixture
 def tailer() -> Tailer:
     log: Any = Log()
-    nothing: Any = None
-    return Tailer(event_log=log, offload=nothing)
+    return Tailer(event_log=log)
 
 
 async def waits_at_two(tailer: Tailer, subscription: Subscription) -> None:
@@ -65,3 +69,19 @@ async def test_what_everybody_has_wakes_nobody(tailer: Tailer) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await waiting.something_new()
+
+
+async def test_the_poll_makes_a_lost_wake_up_good() -> None:
+    log: Any = Log()
+    tailer = Tailer(event_log=log, interval=0.01)
+    with tailer.subscribe(RUN) as waiting:
+        await waits_at_two(tailer, waiting)
+        poll = asyncio.create_task(tailer.poll_for_ever())
+        try:
+            async with asyncio.timeout(5):
+                await waiting.something_new()
+        finally:
+            poll.cancel()
+            with suppress(asyncio.CancelledError):
+                await poll
+        assert waiting.recent(2) == entries(3, 4)

@@ -31,7 +31,7 @@ def many_that_went_on_elsewhere(user: Any) -> list[Any]:
 async def test_what_many_runs_did_elsewhere_is_found_for_all_of_them(user: Any) -> None:
     run_ids = await sync_to_async(many_that_went_on_elsewhere)(user)
     offload = Offload()
-    tailer = Tailer(event_log=DatabaseLog(offload=offload), offload=offload, interval=0.01)
+    tailer = Tailer(event_log=DatabaseLog(offload=offload), interval=0.01)
     with ExitStack() as stack:
         readers = [stack.enter_context(tailer.subscribe(run_id)) for run_id in run_ids]
         for run_id in run_ids:

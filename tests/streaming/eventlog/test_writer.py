@@ -12,7 +12,7 @@ from django.db import OperationalError
 from streaming.eventlog import writer
 from streaming.eventlog.writer import Writer
 from streaming.protocol.codec import Entry
-from streaming.protocol.errors import InternalError
+from streaming.protocol.errors import InternalError, StorageBusy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,6 +75,27 @@ async def test_a_reader_s_fault_does_not_keep_the_writers_waiting(thread: Writer
     heard.fault = RuntimeError()
     with mock.patch.object(writer, "commit", return_value=[]):
         await write(thread, ONE)
+
+
+async def test_a_storage_that_is_away_is_waited_for_once_and_not_once_more_a_run(heard: Heard) -> None:
+    thread = Writer(patience=0.2)
+    thread.start(heard.publish, delayed=heard.delayed.extend)
+    asked: list[bool] = []
+
+    def commit(batches: Sequence[Any], *, perhaps_written: bool) -> list[Any]:
+        asked.append(perhaps_written)
+        raise OperationalError("away")
+
+    try:
+        with mock.patch.object(writer, "commit", commit):
+            async with asyncio.timeout(5):
+                runs = (thread.append(run_id=UUID(int=n), number=1, entries=[Entry(1, "{}")]) for n in range(50))
+                results = await asyncio.gather(*runs, return_exceptions=True)
+    finally:
+        await thread.stop()
+    assert {type(result) for result in results} == {StorageBusy}
+    assert len(set(heard.delayed)) == len(heard.delayed)
+    assert (asked[0], set(asked[1:])) == (False, {True}), "what may have been written must be known as such"
 
 
 async def test_runs_whose_events_have_to_wait_are_named_once(thread: Writer, heard: Heard) -> None:

@@ -7,9 +7,11 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import User
 from conversations.models import Run
+from conversations.services.run_log import prune_logs
 from streaming.eventlog.ring import Ring
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text
@@ -78,6 +80,26 @@ async def test_up_to_that_everything_comes(user: User, settings: Any) -> None:
             rest = [news async for news in following]
     ids = [entry.id for news in [*before, *rest] for entry in news.entries]
     assert ids == list(range(1, len(ids) + 1))
+    assert text_of([*before, *rest]) == "first " + "".join(f"{n} " for n in range(words))
+
+
+@pytest.mark.parametrize("wish", ["auto", "never"])
+async def test_who_waits_until_the_rest_is_pruned_gets_a_snapshot_and_never_a_hole(
+    user: User, settings: Any, wish: Wish
+) -> None:
+    words = Ring()._most + 300
+    async with left_behind(user, settings, words=words, wish=wish) as (_, before, following):
+        await sync_to_async(prune_logs)(kept=0, most=10)
+        async with asyncio.timeout(20):
+            if wish == "never":
+                with pytest.raises(TooFarBehind):
+                    [news async for news in following]
+                return
+            rest = [news async for news in following]
+    assert rest[0].snapshot is not None
+    told = json.loads(rest[0].snapshot.text)
+    assert (told["data"]["gap"], told["data"]["reason"]) == (False, "log_pruned")
+    assert [entry.id for news in rest for entry in news.entries] == [told["id"] + 1]
     assert text_of([*before, *rest]) == "first " + "".join(f"{n} " for n in range(words))
 
 

@@ -2,10 +2,14 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chatserver.accounts.models import User
+from streaming.eventlog.tailer import Tailer
+from streaming.protocol.codec import Entry
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text
 from streaming.transports.follow import follow
@@ -41,3 +45,28 @@ async def test_a_restart_takes_nothing_away_and_a_lost_right_everything(user: Us
             following = follow(tailer=bench.engine.tailer, run_id=run.pk, after=0, heartbeat=60, live=live)
             seen = [entry.id async for news in following for entry in news.entries]
     assert bool(seen) is gets_the_rest
+
+
+class LossyLog:
+    """Has lost events 3 to 6, and stands in for them with a snapshot."""
+
+    ENTRIES = (
+        *(Entry(number, f'{{"event":"thread.message.delta","id":{number}') for number in (1, 2)),
+        Entry(6, '{"event":"thread.run.snapshot","id":6'),
+        Entry(7, '{"event":"thread.message.delta","id":7'),
+        Entry(8, '{"event":"thread.run.completed","id":8'),
+    )
+
+    async def read(self, *, run_id: UUID, after: int, **_: Any) -> list[Entry]:
+        return [entry for entry in self.ENTRIES if entry.id > after]
+
+
+async def test_what_a_log_has_lost_comes_as_a_snapshot_and_never_as_a_hole():
+    log: Any = LossyLog()
+    following = follow(tailer=Tailer(event_log=log), run_id=UUID(int=1), after=0, heartbeat=60)
+    async with asyncio.timeout(5):
+        seen = [
+            ("snapshot", news.snapshot.id) if news.snapshot else [entry.id for entry in news.entries]
+            async for news in following
+        ]
+    assert seen == [[1, 2], ("snapshot", 6), [7, 8]]
