@@ -186,11 +186,13 @@ class _OneThread(ThreadPoolExecutor):
         return len(self._calls), self.requests
 
 
+PERMISSIONS = "camera=(), geolocation=(), microphone=()"
 # What the middleware gives every other answer; these never came so far.
 _SAFE_HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", PERMISSIONS.encode()),
     (b"referrer-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),

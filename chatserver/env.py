@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -35,7 +36,7 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {word!r}; write one of: {', '.join(sorted(choices))}.")
         return word
 
-    def whole(self, name: str, default: int, *, least: int = 0, most: int = 2**31) -> int:
+    def whole(self, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
         return int(self._number(name, default, least, most, int, "a whole number"))
 
     def number(self, name: str, default: float, *, least: float = 0.0, most: float = 1e9) -> float:
@@ -49,10 +50,29 @@ class Environment:
         url = self.text(name, default).rstrip("/")
         if not url:
             return ""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not is_address(url) or urlsplit(url).scheme not in ("http", "https"):
             raise ImproperlyConfigured(f"{name} is {url!r}; write an address such as http://127.0.0.1:11434.")
         return url
+
+    def origins(self, name: str) -> list[str]:
+        """Scheme, host and port of each, without a path."""
+        origins = [origin.rstrip("/") for origin in self.words(name)]
+        for origin in origins:
+            if not is_address(origin) or urlsplit(origin).path:
+                raise ImproperlyConfigured(f"{name} has {origin!r}; write origins such as https://chat.example.org.")
+        return origins
+
+    def networks(self, name: str) -> list[str]:
+        """Addresses and networks; * is every one."""
+        networks = self.words(name)
+        for network in networks:
+            try:
+                network == "*" or ip_network(network, strict=False)
+            except ValueError:
+                raise ImproperlyConfigured(
+                    f"{name} has {network!r}; write addresses such as 127.0.0.1 or networks such as 10.0.0.0/8."
+                ) from None
+        return networks
 
     def _number(
         self, name: str, default: float, least: float, most: float, parse: Callable[[str], float], kind: str
@@ -67,3 +87,12 @@ class Environment:
         if not least <= value <= most:
             raise ImproperlyConfigured(f"{name} is {word}; write {kind} from {least} to {most}.")
         return value
+
+
+def is_address(url: str) -> bool:
+    """Whether it has a scheme and a host, and a port that is one if any."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.scheme and parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False

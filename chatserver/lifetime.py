@@ -13,7 +13,10 @@ import structlog
 from django.conf import settings
 
 from chatserver.accounts.signals import access_changed
+from chatserver.daphne_limit import let_whole_messages_out
 from chatserver.edge import Application, Receive, Scope, Send, unavailable
+from chatserver.last_resort import end_within
+from chatserver.watchdog import Watchdog
 from streaming.engine.data_lock import DataDirectoryInUse
 from streaming.tasks import TaskRegistry
 from streaming.transports.live import connections
@@ -21,7 +24,8 @@ from streaming.wiring import engine, start_engine, stop_engine
 
 log = structlog.get_logger(__name__)
 RECHECK_EVERY = 1.0  # seconds from a logout to the end of its live connections
-STREAMS_MAY_TAKE = 2.0  # to end, once told
+STREAMS_MAY_TAKE = 1.0  # seconds to end, once told
+ENDS_WITHIN = 10.0  # after the grace, in all; what is not over then hangs on something that is away
 Handler = Callable[[int, FrameType | None], Any]
 
 
@@ -39,6 +43,7 @@ class Lifetime:
         self._previous: dict[int, Handler] = {}
         self._draining = False
         self._changed = asyncio.Event()
+        self._watchdog = Watchdog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -62,6 +67,7 @@ class Lifetime:
         connections().server_pushes_back = True
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._watchdog.stop()
         await self._tasks.cancel_all()
         await stop_engine()
         await send({"type": "lifespan.shutdown.complete"})
@@ -86,7 +92,10 @@ class Lifetime:
             log.error(str(refusal))
             return refusal
         self._loop = asyncio.get_running_loop()
+        let_whole_messages_out()
+        self._watchdog.start()
         access_changed.connect(self._recheck_soon, weak=False, dispatch_uid="lifetime")
+        engine().rights_changed_elsewhere = self._changed.set
         self._tasks.spawn(self._recheck_for_ever(), name="rights of live connections")
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,6 +108,7 @@ class Lifetime:
             self._previous[number](number, frame)
             return
         self._draining = True
+        end_within(settings.DRAIN_GRACE + ENDS_WITHIN)
         self._loop.call_soon_threadsafe(lambda: self._tasks.spawn(self._drain(number), name="drain"))
 
     async def _drain(self, number: int) -> None:
@@ -116,10 +126,16 @@ class Lifetime:
 
     def _recheck_soon(self, **_: Any) -> None:
         """Somebody's rights have changed in this process; called on any thread."""
-        self._loop.call_soon_threadsafe(self._changed.set)
+        self._loop.call_soon_threadsafe(self._rights_changed)
+
+    def _rights_changed(self) -> None:
+        self._changed.set()
+        engine().doorbell.rights()
 
     async def _recheck_for_ever(self) -> None:
-        """When rights change here; and every second for what changes elsewhere, behind our back, or by the clock."""
+        """When rights change, here or where somebody rings; and every second for what changes elsewhere, behind our
+        back, or by the clock.
+        """
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(RECHECK_EVERY):

@@ -1,6 +1,7 @@
 """Logs: one JSON object a line on standard error, so that no text of a user can forge a line."""
 
 import json
+import logging
 import re
 from collections.abc import Collection
 from typing import Any
@@ -65,6 +66,22 @@ def _without_secret(found: re.Match[str]) -> str:
     return f"{found['token'] or found['address'] or found['code']}[redacted]{'@' if found['address'] else ''}"
 
 
+class RefusedIsNoFault(logging.Filter):
+    """What Django refuses as suspicious, a Host that is not ours before all, is a warning of one sentence; and so is
+    every 503 of ours: a server that drains gives many, and what is wrong where one is stands in a line of its own.
+
+    Django writes errors, the former with a traceback, and errors are what the alarm is for: anybody could raise it.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        unavailable = record.name == "django.request" and getattr(record, "status_code", 0) == 503
+        if not (record.name.startswith("django.security.") or unavailable) or record.levelno <= logging.WARNING:
+            return True
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        record.exc_info = record.exc_text = None
+        return logging.getLogger(record.name).isEnabledFor(logging.WARNING)
+
+
 def logging_config(levels: str, *, secrets: Collection[str] = ()) -> dict[str, Any]:
     """The dictConfig of the whole process; structlog's and the standard library's records take the same way out.
 
@@ -98,12 +115,15 @@ def logging_config(levels: str, *, secrets: Collection[str] = ()) -> dict[str, A
                 ],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "filters": {"refused": {"()": RefusedIsNoFault}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["refused"]}},
         "root": {"handlers": ["stderr"], "level": default.upper()},
         "loggers": {
             "uvicorn.access": {"level": "WARNING"},
             "daphne.access": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            # It repeats a traceback every second while Redis is away; the doorbell says that once.
+            "channels_redis": {"level": "CRITICAL"},
             **{name: {"level": level.upper()} for name, level in components.items()},
         },
     }

@@ -25,6 +25,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
 from chatserver.accounts.principal import Principal, aprincipal_of_token, principal_of_token
+from chatserver.edge import PERMISSIONS
 from chatserver.errors import internal_error, is_api, refusal, shaped
 from chatserver.gates import Gate, refused
 from chatserver.origins import allowed
@@ -66,7 +67,7 @@ class Direct(MiddlewareMixin):
 
 
 class Errors(Direct):
-    """Outermost: programs get every error in the one shape, and nobody ever gets a traceback."""
+    """Around whatever may fail: programs get every error in the one shape, and nobody ever gets a traceback."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response = shaped(request, response)
@@ -89,7 +90,7 @@ class SecurityHeaders(Direct, SecurityMiddleware):
         response = super().process_response(request, response)
         if not getattr(response, "xframe_options_exempt", False):
             response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
-        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response
 
 

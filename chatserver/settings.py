@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from chatserver.email_url import email_settings
 from chatserver.env import Environment
 from chatserver.logs import logging_config
+from chatserver.redis_url import caches, channel_layers, redis_secrets, redis_url
 from chatserver.storage import database, kept_secret
 
 env = Environment()
@@ -40,11 +41,9 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or (
 if "*" in ALLOWED_HOSTS and not DEVELOPMENT:
     raise ImproperlyConfigured("ALLOWED_HOSTS may not contain * in production; name the hosts.")
 # Full origins, scheme and port included. In development the page's own origin is enough (chatserver.origins).
-ALLOWED_ORIGINS = [origin.rstrip("/") for origin in env.words("ALLOWED_ORIGINS")] or (
-    [f"{_base.scheme}://{_base.netloc}"] if BASE_URL else []
-)
+ALLOWED_ORIGINS = env.origins("ALLOWED_ORIGINS") or ([f"{_base.scheme}://{_base.netloc}"] if BASE_URL else [])
 CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
-TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 
 # --- what it is made of --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -69,10 +68,11 @@ INSTALLED_APPS = [
     "streaming",
 ]
 MIDDLEWARE = [
-    "chatserver.middleware.Errors",
+    # Around everything that answers: the one shape of errors, and files; an SVG opened by itself is a page.
     "chatserver.middleware.SecurityHeaders",
-    "servestatic.middleware.ServeStaticMiddleware",
     "chatserver.middleware.ContentSecurityPolicy",
+    "chatserver.middleware.Errors",
+    "servestatic.middleware.ServeStaticMiddleware",
     "chatserver.middleware.Locale",
     "chatserver.middleware.Common",
     "chatserver.middleware.BearerTokens",  # before Sessions: a request with a token has none
@@ -108,10 +108,10 @@ DATABASES = {
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {
-    # Never per-process memory: limits that are counted there would break with the second process.
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
-}
+REDIS_URL = redis_url(env.text("REDIS_URL"))
+REDIS_PREFIX = env.text("REDIS_PREFIX") or "chatserver"  # pub/sub knows no numbered databases
+CHANNEL_LAYERS = channel_layers(REDIS_URL, REDIS_PREFIX)
+CACHES = caches(REDIS_URL, REDIS_PREFIX)
 
 # --- accounts ------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -194,6 +194,7 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = ROOT / "static"
 STATICFILES_DIRS: list[Path] = []
+SERVESTATIC_ALLOW_ALL_ORIGINS = False  # nobody's page but ours is made of them
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "chatserver.staticfiles.ModuleManifestStorage"},
@@ -214,8 +215,12 @@ STREAMING = env.flag("STREAMING", True)
 FALLBACK_TO_NON_STREAMING = env.flag("FALLBACK_TO_NON_STREAMING", True)
 
 # --- runs and streams (the numbers of docs/protocol.md; seconds where no unit is named) -----------------------------
-EVENT_LOG = env.choice("EVENT_LOG", "database", ("memory", "database"))
+EVENT_LOG = env.choice("EVENT_LOG", "database", ("memory", "database", "redis"))
+if EVENT_LOG == "redis" and not REDIS_URL:
+    raise ImproperlyConfigured("EVENT_LOG is redis, and there is no REDIS_URL; set it, or leave EVENT_LOG as it is.")
 RUN_CAPACITY = env.whole("RUN_CAPACITY", 1000)
+MAX_PARALLEL = env.whole("MAX_PARALLEL", 0)
+MAX_WAITING = env.whole("MAX_WAITING", 200, least=1)
 RUN_DEADLINE = env.number("RUN_DEADLINE", 1800.0, least=1)
 DRAIN_GRACE = env.number("DRAIN_GRACE", 20.0)
 LEASE_BEAT = env.number("LEASE_BEAT", 3.0, least=0.1)
@@ -233,6 +238,7 @@ MAX_EVENT = env.whole("MAX_EVENT", 256 * 1024, least=1024)
 MAX_STREAMS = env.whole("MAX_STREAMS", 12, least=1)
 MAX_SUBSCRIPTIONS = env.whole("MAX_SUBSCRIPTIONS", 50, least=1)
 STREAM_ROTATION = env.number("STREAM_ROTATION", 600.0, least=1)
+MAX_ATTEMPTS = env.whole("MAX_ATTEMPTS", 5, least=1)
 MAX_TOOL_STEPS = env.whole("MAX_TOOL_STEPS", 8)
 MAX_REPEATS = env.whole("MAX_REPEATS", 3, least=1)
 APPROVAL_EXPIRY = env.number("APPROVAL_EXPIRY", 24 * 3600.0, least=1)
@@ -241,5 +247,10 @@ TOOL_TIMEOUT = env.number("TOOL_TIMEOUT", 30.0, least=0.05)
 # Last, when it is known what no line of the log may have.
 LOGGING = logging_config(
     LOG_LEVEL,
-    secrets=[SECRET_KEY, str(DATABASES["default"].get("PASSWORD", "")), str(globals().get("EMAIL_HOST_PASSWORD", ""))],
+    secrets=[
+        SECRET_KEY,
+        str(DATABASES["default"].get("PASSWORD", "")),
+        str(globals().get("EMAIL_HOST_PASSWORD", "")),
+        *redis_secrets(REDIS_URL),
+    ],
 )

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,20 +8,53 @@ from django.test import Client
 
 from chatserver.accounts.models import User
 
+SAFE = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
 pytestmark = [pytest.mark.urls("tests.support.edge_urls"), pytest.mark.django_db]
 
 
 @pytest.mark.parametrize("address", ["/api/who", "/page/who", "/page/nothing", "/accounts/login/", "/page/boom"])
 def test_every_answer_carries_the_headers_of_safety(client: Client, address: str) -> None:
     client.raise_request_exception = False
-    answer = client.get(address)
-    assert answer["X-Frame-Options"] == "DENY"
-    assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Referrer-Policy"] == "same-origin"
-    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    check(client.get(address))
+
+
+def check(answer: Any) -> None:
+    assert {name: answer.headers.get(name) for name in SAFE} == SAFE
     assert "default-src 'none'" in answer["Content-Security-Policy"]
     assert "unsafe" not in answer["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in answer["Content-Security-Policy"]
+    assert "Access-Control-Allow-Origin" not in answer
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_so_do_the_files(settings: Any, tmp_path: Path, debug: bool) -> None:
+    """An SVG that is opened by itself is a page with scripts, if nothing forbids them."""
+    (tmp_path / "mark.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
+    settings.STATIC_ROOT, settings.DEBUG = tmp_path, debug
+    client = Client()
+    whole = client.get("/static/mark.svg")
+    unchanged = client.get("/static/mark.svg", headers={"If-Modified-Since": whole["Last-Modified"]})
+    part = client.get("/static/mark.svg", headers={"Range": "bytes=0-3"})
+    refused = client.post("/static/mark.svg")
+    assert [each.status_code for each in (whole, unchanged, part, refused)] == [200, 304, 206, 405]
+    for answer in (whole, unchanged, part, refused):
+        check(answer)
+    settings.DEBUG = False
+    missing = Client().get("/static/none.svg")
+    assert missing.status_code == 404
+    check(missing)
+
+
+def test_an_error_that_is_brought_into_the_one_shape_keeps_them(client: Client) -> None:
+    answer = client.post("/api/only-get")
+    assert answer.status_code == 405
+    check(answer)
 
 
 def test_a_signed_in_page_is_in_no_cache(client: Client, user: User) -> None:

@@ -26,6 +26,8 @@ def test_values_are_read_by_their_type():
     assert env(A="a, b,,c ").words("A") == ["a", "b", "c"]
     assert env(A="TWO").choice("A", "one", ("one", "two")) == "two"
     assert env(A="https://x.example/").http_url("A") == "https://x.example"
+    assert env(A="https://x.example, app://chat:8/").origins("A") == ["https://x.example", "app://chat:8"]
+    assert env(A="127.0.0.1,10.0.0.0/8,::1,*").networks("A") == ["127.0.0.1", "10.0.0.0/8", "::1", "*"]
 
 
 @pytest.mark.parametrize(
@@ -39,12 +41,17 @@ def test_values_are_read_by_their_type():
         (lambda e: e.choice("A", "one", ("one", "two")), "three"),
         (lambda e: e.http_url("A"), "localhost:11434"),
         (lambda e: e.http_url("A"), "ftp://x.example"),
+        (lambda e: e.http_url("A"), "http://x.example:abc"),
+        (lambda e: e.origins("A"), "x.example"),
+        (lambda e: e.origins("A"), "https://x.example/path"),
+        (lambda e: e.networks("A"), "proxy"),
+        (lambda e: e.whole("A", 1), str(2**31)),
     ],
 )
 def test_a_bad_value_is_refused_in_one_sentence_that_names_it(read, value: str):
     with pytest.raises(ImproperlyConfigured) as refusal:
         read(env(A=value))
     sentence = str(refusal.value)
-    assert sentence.startswith("A is ")
+    assert sentence.startswith(("A is ", "A has "))
     assert value in sentence
     assert sentence.endswith(".")

@@ -10,7 +10,7 @@ import uvicorn
 
 from chatserver import lifetime
 from chatserver.lifetime import Lifetime
-from chatserver.management.commands.serve import Server
+from chatserver.management.server import Server
 from streaming.transports.live import connections, forget_connections
 
 

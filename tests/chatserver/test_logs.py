@@ -4,9 +4,9 @@ import logging.config
 
 import pytest
 import structlog
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 
-from chatserver.logs import Redacted, logging_config, parse_levels
+from chatserver.logs import Redacted, RefusedIsNoFault, logging_config, parse_levels
 
 
 def test_a_level_for_all_and_levels_of_components():
@@ -51,3 +51,43 @@ def test_no_line_has_a_secret(said: str, shown: str) -> None:
     line = Redacted(["secret key"])(None, "info", json.dumps({"event": said}))
     assert line == f'{{"event": "{shown}"}}'
     assert json.loads(line)
+
+
+def refused_host() -> logging.LogRecord:
+    try:
+        raise DisallowedHost("Invalid HTTP_HOST header: 'evil.example'.")
+    except DisallowedHost as fault:
+        return logging.getLogger("django.security.DisallowedHost").makeRecord(
+            "django.security.DisallowedHost", logging.ERROR, "f", 1, str(fault), (), (type(fault), fault, None)
+        )
+
+
+def test_what_django_refuses_raises_no_alarm() -> None:
+    record = refused_host()
+    assert RefusedIsNoFault().filter(record)
+    assert (record.levelname, record.levelno, record.exc_info) == ("WARNING", logging.WARNING, None)
+
+
+def test_a_refusal_is_left_out_where_warnings_are() -> None:
+    logger = logging.getLogger("django.security")
+    before = logger.level
+    logger.setLevel("ERROR")
+    try:
+        assert not RefusedIsNoFault().filter(refused_host())
+    finally:
+        logger.setLevel(before)
+
+
+@pytest.mark.parametrize(("status", "level"), [(503, "WARNING"), (500, "ERROR")])
+def test_a_server_that_is_being_stopped_raises_no_alarm(status: int, level: str) -> None:
+    record = logging.LogRecord("django.request", logging.ERROR, "f", 1, "Service Unavailable: %s", ("/",), None)
+    record.status_code = status
+    assert RefusedIsNoFault().filter(record)
+    assert record.levelname == level
+
+
+@pytest.mark.parametrize("name", ["django.request", "django.security", "chatserver.errors"])
+def test_other_errors_stay_errors(name: str) -> None:
+    record = logging.LogRecord(name, logging.ERROR, "f", 1, "x", (), (ValueError, ValueError(), None))
+    assert RefusedIsNoFault().filter(record)
+    assert (record.levelname, bool(record.exc_info)) == ("ERROR", True)

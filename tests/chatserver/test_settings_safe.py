@@ -69,3 +69,12 @@ def test_an_unsafe_or_bad_setting_stops_the_start(tmp_path: Path, environment: d
     assert done.returncode != 0
     assert "ImproperlyConfigured" in done.stderr
     assert "canary" not in done.stderr
+
+
+def test_a_log_in_redis_without_a_redis_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    done = start(tmp_path, EVENT_LOG="redis")
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1].endswith(
+        "EVENT_LOG is redis, and there is no REDIS_URL; set it, or leave EVENT_LOG as it is."
+    )
+    assert start(tmp_path, EVENT_LOG="redis", REDIS_URL="redis://127.0.0.1:6379/0").returncode == 0

@@ -1,3 +1,5 @@
+import contextlib
+import sqlite3
 import stat
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,24 @@ def test_a_secret_is_made_once_and_kept_for_its_owner_only(tmp_path: Path):
     assert kept_secret(path, "first") == "first"
     assert kept_secret(path, "second") == "first"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_data_and_database_are_for_their_owner_only(tmp_path: Path):
+    settings = database("", tmp_path / "data")
+    with contextlib.closing(sqlite3.connect(settings["NAME"])) as made:
+        made.execute("PRAGMA journal_mode=WAL")
+        made.execute("CREATE TABLE thread (title)")
+        files = [tmp_path / "data", *(tmp_path / "data").iterdir()]
+        assert {file.name for file in files} == {"data", "chat.sqlite3", "chat.sqlite3-wal", "chat.sqlite3-shm"}
+        assert [stat.S_IMODE(file.stat().st_mode) & 0o077 for file in files] == [0, 0, 0, 0]
+
+
+def test_a_database_that_is_there_is_left_as_it_is(tmp_path: Path):
+    path = tmp_path / "chat.sqlite3"
+    path.write_bytes(b"")
+    path.chmod(0o640)
+    database("", tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_an_empty_file_of_a_start_that_died_is_no_secret(tmp_path: Path):
@@ -56,8 +76,15 @@ def test_a_postgres_address_becomes_a_pooled_connection(tmp_path: Path):
     assert settings["OPTIONS"]["pool"]["max_size"] == 20
     assert (settings["CONN_MAX_AGE"], settings["CONN_HEALTH_CHECKS"]) == (0, True)
     assert settings["OPTIONS"]["options"] == (
-        "-c statement_timeout=30000 -c lock_timeout=10000 -c synchronous_commit=on"
+        "-c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=20000"
+        " -c synchronous_commit=on"
     )
+
+
+def test_a_postgres_that_vanishes_is_noticed(tmp_path: Path):
+    options = database("postgres://db/chat?keepalives_idle=60", tmp_path)["OPTIONS"]
+    assert (options["connect_timeout"], options["keepalives_count"], options["tcp_user_timeout"]) == (5, 3, 20_000)
+    assert options["keepalives_idle"] == "60"
 
 
 def test_what_postgres_is_given_can_be_set(tmp_path: Path):
@@ -65,7 +92,16 @@ def test_what_postgres_is_given_can_be_set(tmp_path: Path):
     options = database(url, tmp_path, pool=5, statement_timeout=0, lock_timeout=0.5)["OPTIONS"]
     assert options["pool"]["max_size"] == 5
     assert options["sslmode"] == "require"
-    assert options["options"] == ("-c statement_timeout=0 -c lock_timeout=500 -c synchronous_commit=on -c work_mem=8MB")
+    assert options["options"] == (
+        "-c statement_timeout=0 -c lock_timeout=500 -c idle_in_transaction_session_timeout=20000"
+        " -c synchronous_commit=on -c work_mem=8MB"
+    )
+
+
+@pytest.mark.parametrize("url", ["postgres://host:abc/chat", "postgres://127.0.0.1", "postgres://host/", "sqlite:///"])
+def test_an_address_without_a_database_or_with_a_port_that_is_none_is_refused(tmp_path: Path, url: str):
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL names no .*; write .*\.$"):
+        database(url, tmp_path)
 
 
 def test_any_other_address_is_refused(tmp_path: Path):

@@ -1,45 +1,24 @@
-"""``manage.py serve``: the product on uvicorn, with the settings it was measured with."""
+"""``manage.py serve``: the product on uvicorn, in one process or several."""
 
 import argparse
 import os
 import socket
 import sys
-from types import FrameType
 from typing import Any
 
-import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from chatserver.accounts.setup import setup_link
+from chatserver.management.launcher import Launcher
+from chatserver.management.server import Server, WorkerServer, config
 from streaming.engine.data_lock import DataDirectoryInUse, DataLock
-from streaming.transports.live import connections as live_connections
 from streaming.wiring import data_lock_file
 
-
-class Server(uvicorn.Server):
-    """Ends with exit code 0 after a drain: uvicorn would raise the signal again. A second signal ends it at once.
-
-    The kernel drops connections whose other side takes nothing or is not there any more. When we have given one up,
-    what is written to it already still waits to be taken, for ever where the other side says that it is not ready.
-    """
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listening in (each for server in self.servers for each in server.sockets):
-            with socket.socket(fileno=os.dup(listening.fileno())) as own:
-                if own.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
-                    # In milliseconds; connections take it over. Twice our own time-out: that one shall come first.
-                    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(2000 * settings.WRITE_TIMEOUT))
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # Called without a frame when a drain is over; a signal that comes in the middle of one is a second one.
-        in_a_hurry = frame is not None and live_connections().draining
-        if self.should_exit or in_a_hurry:
-            self.force_exit = True
-        self.should_exit = True
+# Beyond DRAIN_GRACE: the ends of running answers 5 s, streams 2 s, the server 2 s, and some for a busy machine.
+AFTER_THE_GRACE = 15.0
 
 
 class Command(BaseCommand):
@@ -48,8 +27,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--workers", type=int, default=1, help="processes; more than one need PostgreSQL and Redis")
+        # The launcher adds it for its workers: the descriptors of the bound socket and of its line to the worker.
+        parser.add_argument("--inherited", help=argparse.SUPPRESS)
 
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: int, workers: int, inherited: str | None, **options: Any) -> None:
+        if inherited:
+            self._work(host, port, inherited)
+            return
+        self._refuse_workers(workers)
         self._refuse_without_migrations()
         self._refuse_data_in_use()
         base_url = settings.BASE_URL or f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
@@ -59,32 +45,47 @@ class Command(BaseCommand):
             self.stderr.write(f"\n  There is no administrator yet. Open this link once to make one:\n\n    {link}\n")
         self.stderr.write("")
         connections.close_all()  # this thread's is not used again, and would be missing in the pool
-        server = Server(
-            uvicorn.Config(
-                "chatserver.asgi:application",
-                host=host,
-                port=port,
-                loop="uvloop",
-                http="httptools",
-                ws="websockets-sansio",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=2,  # the drain is over by then
-                ws_max_size=settings.MAX_FRAME,
-                ws_max_queue=16,
-                ws_per_message_deflate=False,  # doubles an idle socket's memory and costs up to a quarter of the CPU
-                ws_ping_interval=settings.HEARTBEAT,
-                ws_ping_timeout=settings.CLIENT_DEAD_AFTER,
-                proxy_headers=bool(settings.TRUSTED_PROXIES),
-                forwarded_allow_ips=settings.TRUSTED_PROXIES or None,
-                backlog=2048,
-            )
-        )
+        if workers > 1:
+            self._launch(host, port, workers)
+        server = Server(config(host=host, port=port))
         server.run()
         if not server.started:
             sys.exit(3)
+
+    def _launch(self, host: str, port: int, workers: int) -> None:
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has one; its threads and connections end
+        launcher = Launcher(
+            listening=config(host=host, port=port).bind_socket(),
+            workers=workers,
+            command=[sys.executable, *sys.orig_argv[1:]],
+            patience=settings.DRAIN_GRACE + AFTER_THE_GRACE,
+        )
+        sys.exit(launcher.run())
+
+    def _work(self, host: str, port: int, inherited: str) -> None:
+        listening, line = (socket.socket(fileno=int(number)) for number in inherited.split(":"))
+        for each in (listening, line):
+            each.set_inheritable(False)
+        patience = settings.DRAIN_GRACE + AFTER_THE_GRACE
+        server = WorkerServer(config(host=host, port=port), line=line, patience=patience)
+        server.run(sockets=[listening])
+        if not server.started:
+            sys.exit(3)
+
+    def _refuse_workers(self, workers: int) -> None:
+        if workers < 1:
+            raise CommandError("--workers is a number of processes, at least 1.")
+        if workers == 1:
+            return
+        if connection.vendor != "postgresql" or not settings.REDIS_URL:
+            raise CommandError(
+                f"--workers {workers} needs PostgreSQL and Redis: set DATABASE_URL=postgres://… and "
+                "REDIS_URL=redis://…, or leave --workers away."
+            )
+        if settings.EVENT_LOG == "memory":
+            raise CommandError(f"--workers {workers} needs another EVENT_LOG: memory is one process's own.")
+        if not hasattr(os, "posix_spawn"):
+            raise CommandError("--workers above 1 needs an operating system with posix_spawn; start several servers.")
 
     def _refuse_data_in_use(self) -> None:
         """Said here, before a new setup link would make the running server's one worthless."""
