@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, async_playwright, expect
+from playwright.async_api import Browser, async_playwright, expect
 
-from tests.support.browser import CHROMIUM, FLAGS, PATIENCE, Chat, Windows
+from tests.support.browser import CHROMIUM, FLAGS, PATIENCE, Chat, Usual, Windows
 from tests.support.environment import ROOT, product_environment
 from tests.support.people import People
 from tests.support.processes import *  # noqa: F403  fixtures
@@ -72,16 +72,16 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def _usual_contexts(browser: Browser) -> dict[tuple[str, str], BrowserContext]:
+def _usual_browsers(browser: Browser) -> dict[tuple[str, str], Usual]:
     return {}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def windows(
-    browser: Browser, _usual_contexts: dict[tuple[str, str], BrowserContext], request: pytest.FixtureRequest
+    browser: Browser, _usual_browsers: dict[tuple[str, str], Usual], request: pytest.FixtureRequest
 ) -> AsyncIterator[Windows]:
     """At the end of the test nothing may have been said on a console, nor been asked for elsewhere."""
-    windows = Windows(browser, _usual_contexts)
+    windows = Windows(browser, _usual_browsers)
     failed_before = request.session.testsfailed
     yield windows
     await windows.close(well=request.session.testsfailed == failed_before)

@@ -4,6 +4,7 @@ import { ApiError, failureFrom, newKey } from "./api.js";
 import { withItems, withMessage, withOlder } from "./branch.js";
 import { chosenModel } from "./models.js";
 import { readDraft, readSettings, saveDraft, saveSettings } from "./preferences.js";
+import { Queue } from "./queue.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -26,7 +27,9 @@ export class Conversation {
     this.runs = runs;
     this.threads = threads;
     this.onThread = onThread;
+    this.queue = new Queue({ store, api, onBegun: (threadId, runId) => this.begun(threadId, runId) });
     this.pagingOlder = false;
+    this.fillingIn = false;
   }
 
   /** Whether an answer is on its way here. */
@@ -34,9 +37,18 @@ export class Conversation {
     return this.store.state.live !== null || this.sendsHere();
   }
 
+  /** Whether what is sent now may wait on the server until the answer is done. */
+  get queues() {
+    const { live, pending, threadId } = this.store.state;
+    // A whole answer that is waited for has no run here; its send has long arrived.
+    return threadId !== null && (live !== null || (pending?.status === "sending" && !readSettings().streaming));
+  }
+
   /** @param {string | null} threadId null for the thread that is not there yet */
   async open(threadId) {
     this.runs.stopAll();
+    this.queue.forget();
+    this.fillingIn = false;
     const view = threadId ? "loading" : "new";
     const known = this.store.state.threads.items.find((thread) => thread.id === threadId) ?? null;
     this.store.update({
@@ -49,13 +61,15 @@ export class Conversation {
   async load(threadId) {
     try {
       const path = `/threads/${encodeURIComponent(threadId)}`;
+      const heard = this.queue.told;
       const [thread, page] = await Promise.all([this.api.get(path), this.api.get(`${path}/messages`)]);
       if (!this.isHere(threadId) || this.store.state.view === "deleted") return;
       // What changed while this was read, the feed alone has told: a name, a run that began.
       const told = this.store.state.threads.items.find((one) => one.id === threadId);
       this.showPage((this.threads.fed && told) || thread, page);
+      this.queue.show(page.waiting, heard);
       for (const runId of [...thread.active_runs, ...(told?.active_runs ?? [])].slice(0, 1)) {
-        this.runs.follow(runId, this.watcher(threadId, runId));
+        this.begun(threadId, runId);
       }
     } catch (fault) {
       if (this.isHere(threadId)) this.notLoaded(fault);
@@ -63,26 +77,33 @@ export class Conversation {
   }
 
   /** What the feed tells of the thread that is shown. @param {Wire.FeedEnvelope} envelope */
-  heard({ event, data }) {
+  heard(envelope) {
+    const { event, data } = envelope;
     const { threadId, view, live, runs, messages } = this.store.state;
     if (!threadId || threadId !== (data.thread_id ?? data.thread?.id)) return;
     if (event === "thread.deleted") {
       this.runs.stopAll();
+      this.queue.forget();
       this.store.update({ view: "deleted", live: null, messages: [], steps: {}, runs: {}, older: null, problem: null });
       return;
     }
+    this.queue.heard(envelope);
     // A run that this page has begun is followed by whoever sent it.
     if (live || view !== "ready" || this.sendsHere()) return;
     if (event === "message.deleted" && messages.some((one) => one.id === data.message_id)) this.load(threadId);
-    if (!data.run) return;
-    if (event === "thread.run.created") this.runs.follow(data.run.id, this.watcher(threadId, data.run.id));
+    if (!data.run?.user_message_id) return; // one that was withdrawn has left nothing
+    if (event === "thread.run.created") this.begun(threadId, data.run.id);
     else if (runs[data.run.id]?.status !== data.run.status) this.load(threadId);
   }
 
   /** The feed had a gap: whatever has happened to the shown thread meanwhile was not told. */
   async caughtUp() {
     const { threadId, view, live } = this.store.state;
-    if (threadId && view === "ready" && !live && !this.sendsHere()) await this.load(threadId);
+    if (!threadId || view !== "ready") return;
+    if (!live && !this.sendsHere()) return this.load(threadId);
+    const { told } = this.queue;
+    const page = await this.api.get(`/threads/${threadId}/messages`).catch(() => null);
+    if (page && this.isHere(threadId)) this.queue.show(page.waiting, told);
   }
 
   /** The messages before those that are shown. */
@@ -109,7 +130,10 @@ export class Conversation {
 
   /** @param {string} content */
   async send(content) {
-    if (this.busy || !content.trim()) return;
+    const { threadId } = this.store.state;
+    if (!content.trim()) return;
+    if (threadId && this.queues) return this.queue.add(threadId, content, chosenModel(this.store.state));
+    if (this.busy) return;
     this.dismiss();
     await this.deliver(this.newPending(content));
   }
@@ -222,7 +246,8 @@ export class Conversation {
       }
     }
     const { run } = await this.api.postOnce(`/threads/${threadId}/runs`, body, pending.key, onLost);
-    if (this.isHere(threadId)) this.runs.follow(run.id, this.watcher(threadId, run.id));
+    if (run.waiting) this.waits(run);
+    else this.begun(threadId, run.id);
     this.sent(pending);
   }
 
@@ -244,7 +269,7 @@ export class Conversation {
   watcher(threadId, runId) {
     return {
       onChange: (state, connected) => {
-        if (this.isHere(threadId)) this.follow(runId, state, connected);
+        if (this.isHere(threadId)) this.follow(threadId, runId, state, connected);
       },
       onEnd: (reason, state) => {
         if (this.isHere(threadId)) this.ended(threadId, reason, state);
@@ -252,8 +277,25 @@ export class Conversation {
     };
   }
 
-  /** @private @param {string} runId @param {RunState} state @param {boolean} connected */
-  follow(runId, state, connected) {
+  /** Follows a run of the thread, if that is still shown. @private @param {string} threadId @param {string} runId */
+  begun(threadId, runId) {
+    if (this.isHere(threadId)) this.runs.follow(runId, this.watcher(threadId, runId));
+  }
+
+  /** Somebody else was faster: what was sent here waits, and is followed when its turn comes.
+   * @private @param {Wire.Run} run */
+  waits(run) {
+    const { live, pending } = this.store.state;
+    if (live?.runId === run.id) this.store.update({ live: null });
+    if (pending?.threadId !== run.thread_id || pending.status === "failed") return;
+    this.clearPending();
+    this.queue.added(run);
+    if (!this.threads.fed) this.load(run.thread_id);
+  }
+
+  /** @private @param {string} threadId @param {string} runId @param {RunState} state @param {boolean} connected */
+  follow(threadId, runId, state, connected) {
+    if (state.run?.waiting) return this.waits(state.run);
     const { live, pending } = this.store.state;
     const stopping = live?.runId === runId && live.stopping;
     const arrived = state.messages.some((message) => message.role === "user") || pending?.regenerate || pending?.goOn;
@@ -262,17 +304,45 @@ export class Conversation {
       ...this.merged(state, readSettings().streaming || state.terminal || state.approvals.length > 0),
       ...(arrived && pending && this.isHere(pending.threadId) ? { pending: null } : {}),
     });
+    if (this.store.state.messages.some((message) => message.content === null)) void this.fillIn(threadId);
+  }
+
+  /** The text of a question that a snapshot had no room for. @private @param {string} threadId */
+  async fillIn(threadId) {
+    if (this.fillingIn) return;
+    this.fillingIn = true;
+    try {
+      const page = await this.api.get(`/threads/${threadId}/messages`);
+      if (!this.isHere(threadId)) return;
+      const questions = page.results.filter((/** @type {Wire.Message} */ message) => message.role === "user");
+      this.store.update({ messages: questions.reduce(withMessage, this.store.state.messages) });
+      this.fillingIn = false;
+    } catch (fault) {
+      // Not tried again with every event: opening the thread does.
+      this.store.update({ problem: failureFrom(fault) });
+    }
   }
 
   /** @private @param {string} threadId @param {string} reason @param {RunState} state */
   ended(threadId, reason, state) {
     if (reason === "signed_out") return this.store.update({ signedOut: true, live: null });
+    if (state.terminal && !state.messages.length) return; // withdrawn before its turn came
     const { pending } = this.store.state;
     const left = pending?.threadId === threadId && pending.status !== "failed" ? null : pending;
     this.store.update({ ...this.merged(state, true), live: null, pending: left });
     // The run has ended, but this page was not told how: what is stored says it.
     if (!state.terminal) this.load(threadId);
+    else this.goOnWithQueue(threadId, state.run?.id);
     this.threads.stale();
+  }
+
+  /** The end of a run is the beginning of the next, which the feed may have told before it was over here.
+   * @private @param {string} threadId @param {string} [ended] */
+  goOnWithQueue(threadId, ended) {
+    const { thread, waiting } = this.store.state;
+    const next = thread?.active_runs.find((runId) => runId !== ended);
+    if (next) this.begun(threadId, next);
+    else if (waiting.length && !this.threads.fed) this.load(threadId);
   }
 
   /** What a run has to show, in the thread. @private @param {RunState} state @param {boolean} answerToo */
@@ -356,7 +426,7 @@ export class Conversation {
 /** @param {Page.Pending} pending */
 function asked({ content, regenerate, goOn }) {
   if (regenerate) return { regenerate };
-  return goOn ? { continue: goOn } : { content };
+  return goOn ? { continue: goOn } : { content, if_busy: "enqueue" };
 }
 
 /** @param {object} body @param {string} model */

@@ -15,6 +15,23 @@ export function counted(count, one, many) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
+/** A time that is only known roughly. @param {number} milliseconds */
+export function about(milliseconds) {
+  const seconds = Math.max(1, Math.round(milliseconds / 1000));
+  const parts = [];
+  if (seconds >= 60) parts.push(`${Math.floor(seconds / 60)} min`);
+  if (seconds % 60) parts.push(`${seconds % 60} s`);
+  return `about ${parts.join(" ")}`;
+}
+
+const SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th", many: "th", zero: "th" };
+const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
+
+/** @param {number} position 3 is "3rd" */
+export function ordinal(position) {
+  return `${position.toLocaleString("en")}${SUFFIXES[ordinals.select(position)]}`;
+}
+
 /** First token, speed and tokens, as far as the model server says them.
  * @param {Wire.Run} run @returns {string[]} */
 export function usageParts(run) {

@@ -12,7 +12,7 @@ const SURROGATE = /[\ud800-\udbff]/;
 export function segmentsOf(message, steps) {
   /** @type {Segment[]} */
   const segments = [];
-  const slice = slicer(message.content);
+  const slice = slicer(message.content ?? "");
   let told = 0;
   for (const part of message.parts ?? []) {
     if ("text" in part) {

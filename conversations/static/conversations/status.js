@@ -1,5 +1,7 @@
 /** What is going on, in words, at every moment of a send and its run. Pure. */
 
+import { about, ordinal } from "./format.js";
+
 /** @typedef {{text: string, progress: number | null, tone: "busy" | "trouble"}} Status */
 
 /** @type {Record<string, string>} */
@@ -27,9 +29,11 @@ function ofRun({ state, connected, stopping }) {
   const { run, hint } = state;
   if (!connected) return state.last > 0 ? trouble("Connection lost. Reconnecting…") : busy("Connecting…");
   if (stopping || run?.status === "cancelling") return busy("Stopping…");
+  const line = lineOf(state);
+  if (line) return busy(line);
   if (run?.status === "requires_action") return busy("Waiting for your approval…");
   if (hint?.kind === "status") return { ...busy(PHASES[hint.phase] ?? "Waiting…"), progress: hint.progress };
-  if (!run || run.status === "queued") return busy(queued(hint?.kind === "queued" ? hint.position : 0));
+  if (!run || run.status === "queued") return busy("Queued…");
   return busy(ofAnswer(state));
 }
 
@@ -43,10 +47,17 @@ function ofAnswer({ steps, messages, answerId }) {
   return last && "text" in last ? "Writing…" : "Waiting for the model…";
 }
 
-/** @param {number} position */
-function queued(position) {
-  return position > 0 ? `Queued, number ${position} in line` : "Queued…";
+/** Where a run stands that waits behind others; null for one that does not.
+ * @param {Page.Live["state"]} state */
+export function lineOf({ run, hint }) {
+  if (hint?.kind !== "queued" || !WAITS.has(run?.status ?? "")) return null;
+  const place = hint.position > 1 ? `${ordinal(hint.position)} in line` : "next in line";
+  const time = hint.estimateMs === null ? "" : `, ${about(hint.estimateMs)}`;
+  return `Waiting — ${place}${time}`;
 }
+
+// A run whose approvals are all given goes on when it is its turn.
+const WAITS = new Set(["queued", "requires_action"]);
 
 /** @param {string} text @returns {Status} */
 function busy(text) {
@@ -75,7 +86,7 @@ const REASONS = {
 export function endingOf(message, run) {
   if (message.status === "in_progress" || run?.status === "failed") return null;
   if (message.status === "completed") {
-    return message.content.trim() ? null : "The model ended without writing an answer.";
+    return message.content?.trim() ? null : "The model ended without writing an answer.";
   }
   if (run?.status === "cancelled") return REASONS.cancelled;
   if (run?.status === "expired") return REASONS.expired;

@@ -50,6 +50,9 @@ export function changed(list, { event, data }) {
   if (event === "thread.created" || event === "thread.updated") return put(list, data.thread);
   if (event === "thread.deleted") return without(list, data.thread_id);
   const thread = list.items.find((one) => one.id === data.thread_id);
+  if (thread && event === "thread.queue.updated") {
+    return put(list, { ...thread, waiting_runs: data.waiting.map((/** @type {Wire.Run} */ run) => run.id) });
+  }
   if (!thread || !data.run) return list;
   const others = thread.active_runs.filter((id) => id !== data.run.id);
   if (event === "thread.run.created") return put(list, { ...thread, active_runs: [...others, data.run.id] });

@@ -49,6 +49,16 @@ declare namespace Page {
     error: Wire.Failure | null;
   }
 
+  /** A message on its way into the queue, or refused. */
+  interface Adding {
+    key: string;
+    threadId: string;
+    content: string;
+    model: string;
+    status: "sending" | "lost" | "failed";
+    error: Wire.Failure | null;
+  }
+
   /** A run that is followed now. */
   interface Live {
     runId: string;
@@ -68,6 +78,11 @@ declare namespace Page {
     older: string | null;
     live: Live | null;
     pending: Pending | null;
+    /** What waits for its turn in the shown thread. */
+    waiting: Wire.Run[];
+    adding: Adding[];
+    /** How often a text was given back to the message field. */
+    handedBack: number;
     models: Wire.Models | null;
     model: string;
     problem: Wire.Failure | null;

@@ -27,10 +27,18 @@ declare namespace Wire {
     chunks: number | null;
   }
 
+  /** What a waiting send will ask when its turn comes. */
+  interface Request {
+    content: string;
+    model: string;
+  }
+
   interface Run {
     id: string;
     thread_id: string;
     status: RunStatus;
+    waiting?: boolean;
+    request?: Request | null;
     model: string;
     provider?: string;
     attempt?: number;
@@ -81,7 +89,7 @@ declare namespace Wire {
     parent_id?: string | null;
     role: "user" | "assistant";
     status: "in_progress" | "completed" | "incomplete";
-    content: string;
+    content: string | null;
     parts?: Part[];
     thinking?: string;
     model?: string;
@@ -99,6 +107,7 @@ declare namespace Wire {
     archived?: boolean;
     head?: string | null;
     active_runs: string[];
+    waiting_runs: string[];
     created_at: string;
     updated_at: string;
   }
@@ -145,6 +154,7 @@ declare namespace Wire {
     results: Message[];
     steps: Step[];
     runs: Run[];
+    waiting: Run[];
     next: string | null;
   }
 

@@ -25,6 +25,11 @@ describe("a message that arrives", () => {
     assert.equal(ids(withMessage(shown, message("b2", "q2"))), "q1 a1 q2 b2");
   });
 
+  it("that a snapshot left the text of out keeps the text that is known", () => {
+    const known = [{ id: "q", content: "what?" }];
+    assert.equal(withMessage(known, { id: "q", content: null }), known);
+  });
+
   it("whose parent is not loaded stands at the end", () => {
     assert.equal(ids(withMessage(shown, message("x", "elsewhere"))), "q1 a1 q2 a2 x");
   });

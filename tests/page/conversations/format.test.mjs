@@ -2,11 +2,21 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { load } from "../support/modules.mjs";
 
-const { contextLength, dayGroup, duration, usageParts, exactly } = await load("conversations/format.js");
+const { about, contextLength, dayGroup, duration, ordinal, usageParts, exactly } = await load("conversations/format.js");
 
 it("a duration is as exact as it is short", () => {
   const said = [0, 420, 1_250, 9_940, 12_400, 61_000, 3_600_000].map(duration);
   assert.deepEqual(said, ["< 0.01 s", "0.42 s", "1.3 s", "9.9 s", "12 s", "1 min 1 s", "60 min 0 s"]);
+});
+
+it("what is only known roughly says so", () => {
+  const said = [200, 3_000, 45_000, 60_000, 90_000, 1_020_000].map(about);
+  assert.deepEqual(said, ["about 1 s", "about 3 s", "about 45 s", "about 1 min", "about 1 min 30 s", "about 17 min"]);
+});
+
+it("a place is said as people say it", () => {
+  const said = [1, 2, 3, 4, 11, 12, 13, 21, 102, 1003].map(ordinal);
+  assert.deepEqual(said, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "1,003rd"]);
 });
 
 describe("what an answer cost", () => {

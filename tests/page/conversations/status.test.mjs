@@ -10,12 +10,18 @@ const live = (state = {}, more = {}) => ({
   runId: "r", connected: true, stopping: false, state: { ...emptyState(), last: 3, run: run("in_progress"), ...state }, ...more,
 });
 const step = (kind, name) => ({ id: "s", index: 0, step: kind, status: "in_progress", name });
+const inLine = (position, estimateMs = null) => ({ kind: "queued", position, estimateMs });
 const said = (one, pending = null, streaming = true) => statusOf(pending, one, streaming)?.text;
 
 describe("the status line says", () => {
   const cases = [
     ["Queued…", live({ run: run("queued") })],
-    ["Queued, number 2 in line", live({ run: run("queued"), hint: { kind: "queued", position: 2 } })],
+    ["Waiting — 3rd in line, about 20 s", live({ run: run("queued"), hint: inLine(3, 20_000) })],
+    ["Waiting — 22nd in line", live({ run: run("queued"), hint: inLine(22) })],
+    ["Waiting — next in line, about 1 min 30 s", live({ run: run("queued"), hint: inLine(1, 90_000) })],
+    ["Waiting — next in line", live({ run: run("requires_action"), hint: inLine(1) })],
+    ["Waiting for the model…", live({ run: run("in_progress"), hint: inLine(1) })],
+    ["Stopping…", live({ run: run("queued"), hint: inLine(2) }, { stopping: true })],
     ["Loading the model…", live({ hint: { kind: "status", phase: "loading_model", progress: null } })],
     ["Waiting for the model…", live()],
     ["Thinking…", live({ steps: [step("reasoning")] })],

@@ -99,7 +99,9 @@ describe("hints", () => {
   const loading = { event: "thread.run.status", data: data({ phase: "loading_model", progress: 0.4 }) };
 
   it("are kept until the next numbered event", () => {
-    assert.deepEqual(fold([created, queued]).hint, { kind: "queued", position: 3 });
+    assert.deepEqual(fold([created, queued]).hint, { kind: "queued", position: 3, estimateMs: null });
+    const estimated = { event: "thread.run.queued", data: data({ position: 1, estimate_ms: 4000 }) };
+    assert.deepEqual(fold([created, estimated]).hint, { kind: "queued", position: 1, estimateMs: 4000 });
     assert.deepEqual(fold([created, loading]).hint, { kind: "status", phase: "loading_model", progress: 0.4 });
     assert.equal(fold([created, loading, begun]).hint, null);
   });

@@ -138,7 +138,7 @@ export class AssistantMessage extends PageElement {
   copy(click) {
     const button = click.currentTarget;
     if (!this.message || !(button instanceof HTMLElement)) return;
-    copyFrom(this.message.content, button, button.querySelector("span") ?? button);
+    copyFrom(this.message.content ?? "", button, button.querySelector("span") ?? button);
   }
 }
 

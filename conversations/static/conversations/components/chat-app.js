@@ -58,6 +58,7 @@ export class ChatApp extends PageElement {
             <chat-composer
               .state=${state}
               .busy=${page.conversation.busy}
+              .queues=${page.conversation.queues}
               .conversation=${page.conversation}
             ></chat-composer>
           </div>

@@ -1,4 +1,4 @@
-import { html } from "../../vendor/lit.js";
+import { html, nothing } from "../../vendor/lit.js";
 import { chosenModel } from "../models.js";
 import { readDraft, saveDraft } from "../preferences.js";
 import { PageElement } from "./element.js";
@@ -10,6 +10,7 @@ export class ChatComposer extends PageElement {
   static properties = {
     state: { attribute: false },
     busy: { attribute: false },
+    queues: { attribute: false },
     conversation: { attribute: false },
     text: { state: true },
   };
@@ -19,12 +20,15 @@ export class ChatComposer extends PageElement {
     /** @type {Page.State | null} */
     this.state = null;
     this.busy = false;
+    /** Whether what is sent while an answer is written waits its turn. */
+    this.queues = false;
     /** @type {import("../conversation.js").Conversation | null} */
     this.conversation = null;
     this.text = "";
     /** @type {string | null | undefined} the thread whose draft this is */
     this.thread = undefined;
     this.failed = false;
+    this.handedBack = 0;
   }
 
   get field() {
@@ -43,6 +47,8 @@ export class ChatComposer extends PageElement {
     const failed = state.pending?.status === "failed" && state.pending.threadId === state.threadId;
     if (this.failed && !failed && !this.text) this.text = readDraft(state.threadId);
     this.failed = failed;
+    if (this.handedBack !== state.handedBack && !this.text) this.text = readDraft(state.threadId);
+    this.handedBack = state.handedBack;
   }
 
   firstUpdated() {
@@ -80,14 +86,15 @@ export class ChatComposer extends PageElement {
           .value=${state ? chosenModel(state) : ""}
           .onChoose=${(/** @type {string} */ model) => this.conversation?.chooseModel(model)}
         ></model-select>
-        ${this.busy ? this.stopButton() : this.sendButton()}
+        ${this.busy ? this.stopButton() : nothing}
+        ${!this.busy || (this.queues && this.text.trim()) ? this.sendButton() : nothing}
       </div>
     </form>`;
   }
 
   sendButton() {
     return html`<button class="round-button" type="submit" data-testid="send-button" ?disabled=${!this.text.trim()}>
-      ${icons.send}<span class="visually-hidden">Send</span>
+      ${icons.send}<span class="visually-hidden">${this.busy ? "Send when the answer is done" : "Send"}</span>
     </button>`;
   }
 
@@ -125,7 +132,7 @@ export class ChatComposer extends PageElement {
 
   send() {
     const { text } = this;
-    if (this.busy || !text.trim()) return;
+    if ((this.busy && !this.queues) || !text.trim()) return;
     this.write("");
     this.conversation?.send(text);
     this.takeFocus();

@@ -1,7 +1,10 @@
 import { html } from "../../vendor/lit.js";
+import { lineOf } from "../status.js";
 import { PageElement } from "./element.js";
 
-/** Tells a screen reader when an answer begins, what it asks and how it ended: sentences, never tokens. */
+const BEGUN = new Set(["in_progress", "cancelling", "requires_action"]);
+
+/** Tells a screen reader when an answer waits in line, when it begins, what it asks and how it ended: sentences, never tokens. */
 export class LiveRegion extends PageElement {
   static properties = { state: { attribute: false }, sentence: { state: true } };
 
@@ -12,18 +15,29 @@ export class LiveRegion extends PageElement {
     this.sentence = "";
     this.wasLive = "";
     this.wasAsked = false;
+    this.hadBegun = false;
+    this.waited = false;
+    this.behind = 0;
   }
 
   willUpdate() {
     const { state } = this;
     if (!state) return;
     const live = state.live?.runId ?? "";
-    if (live && !this.wasLive) this.sentence = "Answer is being written.";
+    const begun = state.live !== null && BEGUN.has(state.live.state.run?.status ?? "");
+    if (begun && !this.hadBegun) this.sentence = "Answer is being written.";
+    this.hadBegun = begun;
+    // The place is said once: what changes every few seconds would be heard every few seconds.
+    const line = state.live && lineOf(state.live.state);
+    if (line && !this.waited) this.sentence = `${line}.`;
+    this.waited = Boolean(line);
     if (!live && this.wasLive) this.sentence = ending(state.runs[this.wasLive]);
     this.wasLive = live;
     const asked = (state.live?.state.approvals.length ?? 0) > 0;
     if (asked && !this.wasAsked) this.sentence = "A tool waits for your approval.";
     this.wasAsked = asked;
+    if (live && state.waiting.length > this.behind) this.sentence = "A message waits until the answer is done.";
+    this.behind = state.waiting.length;
   }
 
   render() {

@@ -5,6 +5,7 @@ import { icons } from "./icons.js";
 import { FollowsTheEnd } from "./scrolling.js";
 import "./assistant-message.js";
 import "./status-line.js";
+import "./waiting-list.js";
 
 /** @type {Wire.Approval[]} one for all, so that nothing is drawn again for it */
 const NOTHING_ASKED = [];
@@ -65,6 +66,11 @@ export class MessageList extends PageElement {
           ${pending?.content ? question(pending.content, true) : nothing}
           ${pending?.status === "failed" ? this.refused(pending) : nothing}
           <status-line .status=${statusOf(pending, state.live, this.streaming)}></status-line>
+          <waiting-list
+            .waiting=${state.waiting}
+            .adding=${state.adding.filter((one) => one.threadId === state.threadId)}
+            .queue=${this.conversation?.queue ?? null}
+          ></waiting-list>
         </div>
       </div>
       ${this.away
@@ -77,7 +83,7 @@ export class MessageList extends PageElement {
 
   /** @param {Page.State} state @param {Wire.Message} message @param {number} index */
   message(state, message, index) {
-    if (message.role === "user") return question(message.content, false);
+    if (message.role === "user") return question(message.content ?? "…", false);
     const live = state.live?.runId === message.run_id ? state.live : null;
     return html`<assistant-message
       class="message assistant-message"
