@@ -1,7 +1,8 @@
 # make run    set everything up and serve at http://127.0.0.1:8000 (PORT changes it)
 # make test   set everything up and pass all tests
 # make check  format, lint, types, imports, tests
-# make chaos  kill the server at random moments and prove that nothing is lost
+# make chaos  break everything at random, some 300 kills, and prove that nothing is lost (half an hour)
+# make chaos-table  the same, and write what came of it into docs/reliability.md
 # make proofs hundreds of random histories and a thousand random runs, where CI is content with some
 # make attacks  everything that is tried against the server, and who may do what
 # make sabotage  spoil a line at a time in a copy of the tree, and see that the tests see it
@@ -12,7 +13,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check chaos attacks proofs sabotage format clean
+.PHONY: run setup vendor test check chaos chaos-table attacks proofs sabotage format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -50,7 +51,10 @@ check: setup
 	@tests/run.sh
 
 chaos: setup
-	@$(BIN)/python -m pytest -q tests/chaos
+	@CHAOS=full $(BIN)/python -m pytest -q tests/chaos tests/process/test_leaks.py tests/process/test_many_readers.py
+
+chaos-table: setup
+	@CHAOS=full CHAOS_TABLE=1 $(BIN)/python -m pytest -q tests/chaos/test_campaigns.py
 
 attacks: setup
 	@$(BIN)/python -m pytest -q -n 2 tests/attacks tests/permissions tests/laws

@@ -4,6 +4,8 @@ set -eu
 cd "$(dirname "$0")/.."
 bin=.venv/bin
 left_out=""
+# Every worker and every server of a test would compile the code anew.
+unset PYTHONDONTWRITEBYTECODE
 
 chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
 if [ -z "$chromium" ] && [ "${REQUIRE_SERVICES:-0}" = 1 ] && command -v apt-get >/dev/null; then
@@ -14,6 +16,23 @@ if [ -z "$chromium" ] && [ "${REQUIRE_SERVICES:-0}" = 1 ] && command -v apt-get 
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null
     chromium=$(command -v chromium)
 fi
+# nginx and caddy for the shipped configurations, and the servers that tests start themselves. On a machine that has them
+# not, those tests are left out. /usr/sbin is where Debian keeps servers.
+missing=""
+for program in nginx:nginx-light caddy:caddy redis-server:redis-server ip:iproute2; do
+    PATH="$PATH:/usr/sbin" command -v "${program%%:*}" >/dev/null || missing="$missing ${program##*:}"
+done
+if [ -n "$missing" ] && [ "${REQUIRE_SERVICES:-0}" = 1 ] && command -v apt-get >/dev/null; then
+    as_root=""
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    echo "Installing$missing for the tests of several nodes …"
+    $as_root apt-get update -qq >/dev/null
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >/dev/null
+    missing=""
+fi
+[ -z "$missing" ] || left_out="$left_out, several nodes behind a proxy (install$missing)"
+
 [ -n "$chromium" ] || left_out="$left_out, the page in a browser (install chromium)"
 export CHROMIUM="$chromium"
 
@@ -22,6 +41,9 @@ if ! $bin/python -c "import psycopg, sys; psycopg.connect(sys.argv[1], connect_t
     left_out="$left_out, PostgreSQL (set TEST_DATABASE_URL)"
     postgres=""
 fi
+
+own=$($bin/python -c 'from tests.support.services import missing_services; print(", ".join(missing_services()))')
+[ -z "$own" ] || left_out="$left_out, services that are broken on purpose ($own)"
 
 if [ -n "$left_out" ] && [ "${REQUIRE_SERVICES:-0}" = 1 ]; then
     echo "REQUIRE_SERVICES=1, but these could not be tested: ${left_out#, }" >&2
@@ -37,17 +59,18 @@ $bin/python manage.py collectstatic --noinput --clear --verbosity 0
 # the machine to itself; what fails twice fails.
 stage() {
     cache=.pytest_cache/$1
+    began=$(date +%s)
     if ! $bin/python -m pytest -q -n "$2" -m "$3" -o cache_dir="$cache"; then
         echo "Once more, each by itself:"
         $bin/python -m pytest -q -x -m "$3" -o cache_dir="$cache" --last-failed --last-failed-no-failures none
     fi
+    echo "$1: $(($(date +%s) - began)) s"
 }
 
 if [ -n "$postgres" ]; then
     export DATABASE_URL="$postgres"
     echo "On PostgreSQL, everything that touches a database:"
-    # These wait for its disk more than they work.
-    stage postgres $((workers + 2)) "database and not browser and not process"
+    stage postgres "$workers" "database and not browser and not process"
     echo "On PostgreSQL, with real servers:"
     stage postgres-servers "$workers" "process_on_both or (process and postgres)"
     unset DATABASE_URL

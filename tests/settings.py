@@ -17,7 +17,10 @@ os.environ["DATA_DIR"] = str(
 os.environ["OLLAMA_BASE_URL"] = "http://127.0.0.1:9"
 
 from chatserver.settings import *  # noqa: F403
-from chatserver.settings import STORAGES
+from chatserver.settings import DATA_DIR, INSTALLED_APPS, STORAGES
 
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.emptying"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+# Nobody asks this process for a file, and each test client would look at all that were collected: a tenth of a second.
+STATIC_ROOT = DATA_DIR / "no-static-files"

@@ -17,6 +17,7 @@ SAFE = {
     "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 READS = [row for row in (*CALLS, *PAGES, *ACCOUNT_PAGES, *SITE) if row.method == "GET" and "(?P" not in row.address]
 

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.client import Client
 from tests.support.people import People, Person
+from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
 
 pytestmark = pytest.mark.process
@@ -123,6 +124,19 @@ def test_many_or_large_headers_and_long_addresses_are_refused(server: ChatServer
     huge = request("GET", "/livez", *[f"X-{number}: {'x' * 8000}" for number in range(200)])
     assert exchange(server, huge)[0] in (0, 400, 431)
     assert exchange(server, request("GET", "/api/v1/me", bearer(person), *many[:50]))[0] == 200
+
+
+def test_a_wrong_host_raises_no_alarm(make_server: MakeServer) -> None:
+    """A line of level error is what an alarm is for; nobody outside may write one."""
+    server = make_server().start()
+    for address in ("/", "/api/v1/me", "/static/none.js"):
+        raw = request("GET", address).replace(b"Host: 127.0.0.1", b"Host: evil.example")
+        assert exchange(server, raw)[0] in (400, 404)
+    lines = [json.loads(line) for line in ours(server).splitlines()]
+    refused = [line for line in lines if line.get("logger") == "django.security.DisallowedHost"]
+    assert refused
+    assert {line["level"] for line in refused} == {"warning"}
+    assert not [line for line in lines if "exception" in line or line.get("level") in ("error", "critical")]
 
 
 def test_a_disguised_header_is_not_the_one_it_looks_like(server: ChatServer, person: Person) -> None:

@@ -45,11 +45,17 @@ PAGE = "conversations/static/conversations/app.js"
 SHELL = "templates/x.html"
 
 
+@pytest.fixture(scope="module")
+def sources() -> list[Source]:
+    """Read, and later parsed, once for all laws."""
+    return python()
+
+
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-def test_the_law_holds(law: Law) -> None:
+def test_the_law_holds(sources: list[Source], law: Law) -> None:
     broken = [
         f"{source.path}:{line}: {what}"
-        for source in python()
+        for source in sources
         if (law.__name__, source.path) not in EXCEPTIONS
         for line, what in law(source)
     ]
@@ -67,9 +73,9 @@ def test_every_law_is_seen_to_be_broken_by_something() -> None:
 
 
 @pytest.mark.parametrize(("law", "path"), EXCEPTIONS)
-def test_an_exception_is_still_needed_and_has_its_reason(law: str, path: str) -> None:
+def test_an_exception_is_still_needed_and_has_its_reason(sources: list[Source], law: str, path: str) -> None:
     assert EXCEPTIONS[law, path]
-    assert any(list(BY_NAME[law](source)) for source in python() if source.path == path)
+    assert any(list(BY_NAME[law](source)) for source in sources if source.path == path)
 
 
 def test_the_models_with_an_owner_are_all_known() -> None:

@@ -57,6 +57,7 @@ CALLS = [
     call("POST", f"{_THREAD}/runs", owned("thread", "chat"), body=ASK, fresh=True, headers=SSE),
     call("GET", _RUN, owned("run", "read", changes=False)),
     call("GET", _RUN, owned("run", "read", changes=False), query="?wait=1&after=1"),
+    call("PATCH", _RUN, owned("run", "chat"), 409, body={"content": "Why not?"}),  # it does not wait any more
     call("GET", f"{_RUN}/events", owned("run", "read", changes=False)),
     call("GET", f"{_RUN}/events", owned("run", "read", changes=False), query="?snapshot=1&after=1"),
     call("POST", f"{_RUN}/cancel", owned("run", "chat"), 200, 202),
@@ -157,6 +158,7 @@ FRAMES = [
 Carrier = Literal["run", "hint"]
 EVENTS: dict[str, Carrier] = {
     "thread.run.created": "run",
+    "thread.run.updated": "run",
     "thread.run.queued": "hint",
     "thread.run.status": "hint",
     "thread.run.in_progress": "run",
@@ -224,6 +226,7 @@ MODELS = {
     "accounts/apitoken": Model(see=_LISTS, change=_TOP, actions={"revoke": _TOP}),
     "accounts/invitation": Model(see=_LISTS, add=_TOP, delete=_TOP, actions={"delete_selected": _TOP}),
     "conversations/accessrecord": Model(see=_LISTS),
+    "conversations/modelserver": Model(see=_LISTS, change=_TOP),
     "conversations/run": Model(see=_LISTS),
     "conversations/thread": Model(
         see=_LISTS,

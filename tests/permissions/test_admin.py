@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 
 from chatserver.accounts.models import ApiToken, Invitation, User
 from chatserver.accounts.services import create_invitation
-from conversations.models import AccessRecord, Run, Thread
+from conversations.models import AccessRecord, ModelServer, Run, Thread
 from tests.permissions.roles import Role, Verdict, staff
 from tests.permissions.table import MODELS, SITE, Model, Row
 from tests.permissions.world import SECRET, World
@@ -65,6 +65,7 @@ def rows(world: World) -> dict[str, str]:
         "accounts/apitoken": ApiToken.objects.filter(user=ada).first(),
         "accounts/invitation": create_invitation(created_by=None)[0],
         "conversations/accessrecord": record,
+        "conversations/modelserver": ModelServer.objects.get_or_create(name="demo")[0],
         "conversations/run": Run.objects.get(pk=world.filled("<run_id>", R.OWNER)),
         "conversations/thread": thread,
     }

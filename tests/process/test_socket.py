@@ -256,7 +256,7 @@ async def test_a_frame_beyond_the_limit_closes_the_socket(ada: Client, server: C
         if server.kind == "uvicorn":
             assert await socket.closed() == 1009
             return
-        # Daphne has no limit of its own for frames, and cannot send 1009.
+        # Without its flag Daphne lets a mebibyte through, and we cannot send 1009; with it: test_daphne_limit.py.
         await socket.until(lambda: len(_errors(socket)) == 1, within=5)
         assert _errors(socket)[0]["data"]["code"] == "body_too_large"
 

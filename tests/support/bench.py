@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,20 +11,24 @@ from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import SCOPES, User
 from chatserver.accounts.principal import Principal
-from conversations.models import Approval, Message, Run, RunEvent, RunLease, Step
+from conversations.models import Approval, Message, Run, RunLease, Step
 from conversations.selectors import open_approvals
 from conversations.services.run_cancel import cancel_run
-from conversations.services.run_open import Choice, Opened, open_run
+from conversations.services.run_lease import HELD
+from conversations.services.run_open import Opened, open_run
+from conversations.services.run_rows import Choice
+from streaming.eventlog.base import EventLog, LogLost
 from streaming.protocol.codec import Entry, decode
 from streaming.protocol.commands import Decide, Send
 from streaming.protocol.events import Event
 from streaming.protocol.lifecycle import TERMINAL, RunStatus
+from streaming.protocol.marks import is_parked, is_terminal
 from streaming.protocol.snapshot import fold
 from streaming.providers.scripted import ScriptedProvider, Turn
 from streaming.tools.base import Tool
 from streaming.tools.registry import BUILT_IN
 from streaming.transports.approving import decide_for
-from streaming.transports.follow import follow, is_parked, is_terminal
+from streaming.transports.follow import follow
 from streaming.wiring import Engine
 
 PATIENCE = 10.0
@@ -106,8 +110,27 @@ class EngineBench:
         command = Decide(decision=decision, note=note, arguments=arguments)  # type: ignore[arg-type]
         return await decide_for(self.engine, principal_of(self.user), run.pk, approval.pk, command)
 
+    async def die(self) -> None:
+        """As kill -9 would have it: nothing is closed. And then time passes."""
+        await self.engine.supervisor.stop()
+        await self.engine.tasks.cancel_all()
+        async with asyncio.timeout(PATIENCE):
+            while len(self.engine.tasks):
+                await asyncio.sleep(0.01)
+        held = RunLease.objects.filter(run__status__in=HELD)
+        await sync_to_async(held.update)(holder="dead", expires_at=None)
+
     async def stored(self, run: Run) -> "Stored":
-        return await sync_to_async(Stored.of)(run.pk)
+        return await sync_to_async(Stored.of)(run.pk, await whole_log(self.engine.event_log, run.pk))
+
+
+async def whole_log(event_log: EventLog, run_id: UUID) -> list[Entry]:
+    """Nothing where the log has lost it."""
+    entries: list[Entry] = []
+    with suppress(LogLost):
+        while piece := await event_log.read(run_id=run_id, after=entries[-1].id if entries else 0):
+            entries += piece
+    return entries
 
 
 @dataclass
@@ -122,17 +145,16 @@ class Stored:
     lease: RunLease
 
     @classmethod
-    def of(cls, run_id: UUID) -> "Stored":
+    def of(cls, run_id: UUID, entries: list[Entry]) -> "Stored":
         run = Run.objects.select_related("question", "answer").get(pk=run_id)
         assert run.question is not None
         assert run.answer is not None
-        rows = RunEvent.objects.filter(run_id=run_id).order_by("seq").values_list("seq", "text")
         return cls(
             run=run,
             question=run.question,
             answer=run.answer,
             steps=list(Step.objects.filter(run_id=run_id).order_by("index")),
-            entries=[Entry(seq, text) for seq, text in rows],
+            entries=entries,
             lease=RunLease.objects.get(pk=run_id),
         )
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
@@ -24,6 +25,7 @@ FLAGS = [
 PATIENCE = 15.0
 WIDE = (1280, 800)
 PHONE = (360, 740)
+KEPT_TABS = 2
 
 
 class Watch:
@@ -37,11 +39,21 @@ class Watch:
         self.sockets: list[str] = []
         self.dialogs: list[str] = []
         self.excused: re.Pattern[str] | None = None
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.complaints.append(f"not caught: {error}"))
-        page.on("request", self._asked)
-        page.on("websocket", lambda socket: self.sockets.append(socket.url))
-        page.on("dialog", self._opened)
+        self._page = page
+        self._looks: dict[Any, Callable[[Any], Any]] = {
+            "console": self._said,
+            "pageerror": lambda error: self.complaints.append(f"not caught: {error}"),
+            "request": self._asked,
+            "websocket": lambda socket: self.sockets.append(socket.url),
+            "dialog": self._opened,
+        }
+        for event, look in self._looks.items():
+            page.on(event, look)
+
+    def end(self) -> None:
+        """What the page does from now on is another's business."""
+        for event, look in self._looks.items():
+            self._page.remove_listener(event, look)
 
     def excuse(self, pattern: str) -> None:
         """Do not count complaints that have ``pattern``: what a test itself has brought about."""
@@ -55,7 +67,9 @@ class Watch:
         assert not found, found
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # Of an address that names no icon, as the one that empties a tab, a browser asks for one by itself.
+        of_its_own = message.location.get("url", "").endswith("/favicon.ico")
+        if message.type in ("error", "warning") and not of_its_own:
             self.complaints.append(f"{message.text} ({message.location.get('url')})")
 
     def _asked(self, request: Request) -> None:
@@ -189,14 +203,23 @@ class Chat:
         return str(self.stored_answer()["status"])
 
 
+@dataclass
+class Usual:
+    """A browser that tests share, and those of its tabs that nobody uses."""
+
+    context: BrowserContext
+    idle: list[Page] = field(default_factory=list)
+
+
 class Windows:
     """Opens browsers of people (contexts) and their tabs; ``close`` closes all and looks at what they had to say.
 
-    ``usual`` are the contexts that tests share, because a browser that has the page's files cached opens it in a
-    third of the time; what a test stores in one is cleared at its end.
+    ``usual`` are browsers that tests share with their tabs, because one that has the page's files cached, and a process
+    for it, opens it in a third of the time. What a test stores in one is cleared at its end; what it changes in any
+    other way (the size, the network) it changes in a fresh one.
     """
 
-    def __init__(self, browser: Browser, usual: dict[tuple[str, str], BrowserContext]) -> None:
+    def __init__(self, browser: Browser, usual: dict[tuple[str, str], Usual]) -> None:
         self._browser = browser
         self._usual = usual
         self._own: list[BrowserContext] = []
@@ -206,8 +229,8 @@ class Windows:
         """A tab of the browser that ``person`` always uses, signed in."""
         name = (server.url, person.name)
         if name not in self._usual:
-            self._usual[name] = await self._context(server.url, person, WIDE)
-        return await (await self._tab(self._usual[name], server, server.url)).open(path)
+            self._usual[name] = Usual(await self._context(server.url, person, WIDE))
+        return await (await self._tab(self._usual[name].context, server, server.url)).open(path)
 
     async def fresh(
         self,
@@ -228,14 +251,23 @@ class Windows:
         return await (await self._tab(chat.page.context, chat.server, chat.url)).open(path)
 
     async def close(self, *, well: bool) -> None:
-        for chat in self._chats:
-            if chat.page.context not in self._own:
-                await chat.page.evaluate("localStorage.clear()")
-                await chat.page.close()
         for context in self._own:
             await context.close()
+        for usual in self._usual.values():
+            await self._leave(usual, [chat for chat in self._chats if chat.page.context is usual.context])
         for chat in self._chats if well else ():
             chat.watch.assert_well()
+
+    async def _leave(self, usual: Usual, chats: list[Chat]) -> None:
+        """Only when no page is left that could store something is cleared what was stored."""
+        for chat in chats:
+            chat.watch.end()
+            await chat.page.goto(f"{chat.url}/livez")
+        for chat in chats:
+            await chat.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        usual.idle += [chat.page for chat in chats]
+        while len(usual.idle) > KEPT_TABS:
+            await usual.idle.pop().close()
 
     async def _context(self, url: str, person: Person | None, size: tuple[int, int], **options: Any) -> BrowserContext:
         viewport: Any = {"width": size[0], "height": size[1]}
@@ -246,6 +278,7 @@ class Windows:
         return context
 
     async def _tab(self, context: BrowserContext, server: ChatServer, url: str) -> Chat:
-        chat = Chat(await context.new_page(), server, url)
+        idle = next((usual.idle for usual in self._usual.values() if usual.context is context), [])
+        chat = Chat(idle.pop() if idle else await context.new_page(), server, url)
         self._chats.append(chat)
         return chat

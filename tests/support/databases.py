@@ -12,6 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg.rows import dict_row
 
+from tests.support.services import OwnPostgres, postgres_programs
+
 POSTGRES = url if (url := os.environ.get("DATABASE_URL", "")).startswith("postgres") else ""
 
 
@@ -87,12 +89,19 @@ def name_in(url: str) -> str:
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer | None]:
-    """None where the tests run on SQLite."""
+    """None where the tests run on SQLite.
+
+    Where the machine has the programs, a server of our own: each worker's nodes take dozens of connections, and what
+    several workers take together is more than a server allows by default.
+    """
     if not POSTGRES:
         yield None
-        return
-    with closing(PostgresServer(POSTGRES)) as server:
-        yield server
+    elif postgres_programs() is None:
+        with closing(PostgresServer(POSTGRES)) as server:
+            yield server
+    else:
+        with OwnPostgres() as own, closing(PostgresServer(own.url())) as server:
+            yield server
 
 
 def _placed(sql: str) -> str:

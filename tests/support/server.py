@@ -1,6 +1,7 @@
 """The product as a process of its own, on any of its servers, with a data directory of its own."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -16,6 +18,7 @@ from uuid import UUID
 
 from tests.support.databases import database_of
 from tests.support.environment import ROOT, free_port, product_environment
+from tests.support.redis_server import logged_in_redis
 
 Kind = Literal["uvicorn", "daphne", "runserver"]
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -24,17 +27,27 @@ _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class ChatServer:
     """A server on ``data_dir``, which is migrated already; always at the same port, also when started again.
 
-    ``settings`` are variables of the environment. ``with ChatServer(…) as server`` starts it and at the end kills it;
-    its log is part of the message of every failure of its own.
+    ``settings`` are variables of the environment, ``arguments`` more words for its command. ``with ChatServer(…) as
+    server`` starts it and at the end kills it; its log is part of the message of every failure of its own.
     """
 
-    def __init__(self, data_dir: Path, *, kind: Kind = "uvicorn", **settings: object) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        kind: Kind = "uvicorn",
+        workers: int = 1,
+        arguments: Sequence[str] = (),
+        **settings: object,
+    ) -> None:
         self.data_dir = data_dir
         self.kind = kind
+        self.workers = workers
+        self.arguments = arguments
         self.settings = settings
         self.database = database_of(data_dir, settings)
         self.port = free_port()
-        self.log_file = data_dir.parent / f"{data_dir.name}-{kind}.log"
+        self.log_file = data_dir.parent / f"{data_dir.name}-{kind}-{self.port}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,6 +70,9 @@ class ChatServer:
     def start(self, *, within: float = 90.0) -> Self:
         """Returns when it is ready."""
         self.launch()
+        return self.wait_until_ready(within=within)
+
+    def wait_until_ready(self, *, within: float = 90.0) -> Self:
         deadline = time.monotonic() + within
         while not self.is_ready():
             assert self._process is not None
@@ -83,6 +99,12 @@ class ChatServer:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+    def health(self) -> dict[str, Any]:
+        """What it says of itself."""
+        with _NO_PROXY.open(f"{self.url}/readyz", timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
 
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
@@ -155,6 +177,8 @@ class ChatServer:
 
     def logged(self, run_id: str) -> list[str]:
         """The texts of the run's log, in order; they are numbered 1 to n, or this fails."""
+        if self.settings.get("EVENT_LOG") == "redis":
+            return logged_in_redis(str(self.settings["REDIS_URL"]), run_id)
         sql = "SELECT seq, text FROM conversations_runevent WHERE run_id = ? ORDER BY seq"
         found = self.rows(sql, key(run_id))
         assert [row["seq"] for row in found] == list(range(1, len(found) + 1))
@@ -175,7 +199,18 @@ class ChatServer:
         address = ["127.0.0.1", str(self.port)]
         match self.kind:
             case "uvicorn":
-                return [sys.executable, "manage.py", "serve", "--host", address[0], "--port", address[1]]
+                several = ["--workers", str(self.workers)] if self.workers > 1 else []
+                return [
+                    sys.executable,
+                    "manage.py",
+                    "serve",
+                    "--host",
+                    address[0],
+                    "--port",
+                    address[1],
+                    *several,
+                    *self.arguments,
+                ]
             case "daphne":
                 return [
                     sys.executable,
@@ -185,10 +220,11 @@ class ChatServer:
                     address[0],
                     "-p",
                     address[1],
+                    *self.arguments,
                     "chatserver.asgi:application",
                 ]
             case "runserver":
-                return [sys.executable, "manage.py", "runserver", "--noreload", ":".join(address)]
+                return [sys.executable, "manage.py", "runserver", "--noreload", *self.arguments, ":".join(address)]
 
 
 def key(identifier: str) -> str:

@@ -16,8 +16,9 @@ from conversations.services.idempotency import Key
 from conversations.services.run_close import close_run
 from conversations.services.run_decide import decide_approval
 from conversations.services.run_lease import Claim, claim_run
-from conversations.services.run_open import Choice, Opened, open_run
+from conversations.services.run_open import Opened, open_run
 from conversations.services.run_park import park_run
+from conversations.services.run_rows import Choice
 from conversations.services.threads import create_thread
 from streaming.eventlog.commit import RunBatch, commit
 from streaming.protocol import events as e
@@ -139,7 +140,8 @@ def park(run: Run, *lines: str, expires_in: float = 3600.0) -> list[Approval]:
         message=replace(wire.message_object(run.answer), parts=parts),
         steps=steps,
         approvals=asked,
-        so_far={"usage": None, "timing": {}, "first_token_at": None, "generating": 0.0, "held": 1.0},
+        so_far={"usage": None, "timing": {}, "first_token_at": None, "generating": 0.0},
+        held=1.0,
         events=[e.RunRequiresAction(**common, approvals=asked)],
     )
     run.refresh_from_db()

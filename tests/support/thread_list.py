@@ -44,6 +44,8 @@ class ThreadList:
         elif name == "thread.deleted":
             self._without(data["thread_id"])
             self.lacks.discard(data["thread_id"])
+        elif name == "thread.queue.updated":
+            self._queue(data["thread_id"], data["waiting"])
         elif name == "thread.run.created" or name in _ENDS:
             self._run(data["thread_id"], data["run"], ended=name in _ENDS)
 
@@ -56,6 +58,11 @@ class ThreadList:
 
     def _without(self, thread_id: str) -> None:
         self.items = [thread for thread in self.items if thread["id"] != thread_id]
+
+    def _queue(self, thread_id: str, waiting: list[dict[str, Any]]) -> None:
+        thread = next((thread for thread in self.items if thread["id"] == thread_id), None)
+        if thread is not None:
+            self._put({**thread, "waiting_runs": [run["id"] for run in waiting]})
 
     def _run(self, thread_id: str, run: dict[str, Any], *, ended: bool) -> None:
         thread = next((thread for thread in self.items if thread["id"] == thread_id), None)
