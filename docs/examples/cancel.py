@@ -2,14 +2,14 @@
 
 import sys
 
-from chat import ask, connect, follow
+from chat import ask, connect, follow, insist
 
 with connect() as client:
     run = ask(client, sys.argv[1])
     for event in follow(client, run):
         if event["event"] == "thread.message.delta":
             print(event["data"]["content"], end="", flush=True)
-            client.post(f"/api/v1/runs/{run}/cancel").raise_for_status()  # again changes nothing
+            insist(client, "POST", f"/api/v1/runs/{run}/cancel")  # again changes nothing
     print()
     # The work may have ended before the stop came; then the run is completed.
     print("ended as", event["data"]["run"]["status"])

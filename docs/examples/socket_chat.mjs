@@ -1,10 +1,10 @@
 // Asking over the WebSocket, in a page or in Node 22 (20 with --experimental-websocket). A page that has a session needs
 // no auth frame: its cookie says who it is.
-import { connect, hasEnded, textAfter } from "./chat.mjs"
+import { connect, hasEnded, newThread, pause, textAfter } from "./chat.mjs"
 
 const { CHAT_URL = "http://127.0.0.1:8000", MODEL = "demo/demo", TOKEN } = process.env
-const thread = await (await connect(CHAT_URL, TOKEN)("/api/v1/threads", { body: {} })).json()
-const send = { thread_id: thread.id, content: process.argv[2], model: MODEL, idempotency_key: crypto.randomUUID() }
+const thread = await newThread(connect(CHAT_URL, TOKEN))
+const send = { thread_id: thread, content: process.argv[2], model: MODEL, idempotency_key: crypto.randomUUID() }
 let run = null
 let last = 0
 let wait = 500
@@ -23,9 +23,12 @@ const read = () =>
     socket.onmessage = ({ data: frame }) => {
       const told = JSON.parse(frame)
       const { event, req, id, data } = told
-      if (event === "error" && id === undefined) fail(new Error(data.message))
+      if (event === "error" && id === undefined) {
+        if (!data.retryable) fail(new Error(data.message))
+        return socket.close() // about this connection, not about the run: go on over another
+      }
       if (req === 2) run = data.run_id ?? run
-      if (!(id > last)) return // a reply, a hint, a repeat
+      if (event !== "thread.run.snapshot" && !(id > last)) return // a reply, a hint, a repeat
       last = id
       wait = 500
       const before = text.length
@@ -40,8 +43,5 @@ const read = () =>
     socket.onerror = () => done(false)
   })
 
-while (!(await read())) {
-  await new Promise((again) => setTimeout(again, Math.random() * wait))
-  wait = Math.min(2 * wait, 30_000)
-}
+while (!(await read())) wait = await pause(wait)
 console.log()
