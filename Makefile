@@ -13,7 +13,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check chaos chaos-table attacks proofs sabotage format clean
+.PHONY: run setup vendor test check lint types page chaos chaos-table attacks proofs sabotage format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -26,7 +26,7 @@ setup: .venv/.complete node_modules/.complete
 	@echo "Setting up the Python environment (once) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.lock
 	@touch $@
 
 # The page's libraries, each built into one ES module.
@@ -42,13 +42,20 @@ test: setup
 	@tests/run.sh
 
 check: setup
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types page lint
+	@tests/run.sh
+
+lint:
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MANAGE) makemigrations --check --dry-run --verbosity 0
+
+types:
+	@$(BIN)/mypy
+
+page:
 	@deploy/npm.sh run --silent check
-	@tests/run.sh
 
 chaos: setup
 	@CHAOS=full $(BIN)/python -m pytest -q tests/chaos tests/process/test_leaks.py tests/process/test_many_readers.py

@@ -50,33 +50,39 @@ if [ -n "$left_out" ] && [ "${REQUIRE_SERVICES:-0}" = 1 ]; then
     exit 1
 fi
 
-workers=${TEST_WORKERS:-3}
+# More than there are cores, because many tests wait more than they work.
+workers=${TEST_WORKERS:-4}
 
 deploy/npm.sh test --silent
 $bin/python manage.py collectstatic --noinput --clear --verbosity 0
 
-# Tests share the machine with one another, and some keep time by the clock. What misses its time has one more try with
-# the machine to itself; what fails twice fails.
+# stage NAME MARKS HOW: the tests with these marks, shared out among the workers in this way. Tests share the machine with
+# one another, and some keep time by the clock. What misses its time has one more try with the machine to itself; what
+# fails twice fails.
 stage() {
     cache=.pytest_cache/$1
     began=$(date +%s)
-    if ! $bin/python -m pytest -q -n "$2" -m "$3" -o cache_dir="$cache"; then
+    # shellcheck disable=SC2086
+    if ! $bin/python -m pytest -q -n "$workers" $3 -m "$2" -o cache_dir="$cache"; then
         echo "Once more, each by itself:"
-        $bin/python -m pytest -q -x -m "$3" -o cache_dir="$cache" --last-failed --last-failed-no-failures none
+        $bin/python -m pytest -q -x -m "$2" -o cache_dir="$cache" --last-failed --last-failed-no-failures none
     fi
     echo "$1: $(($(date +%s) - began)) s"
 }
+evenly="--dist worksteal"
+# A file's tests often share a server; it is started once where they stay together. The longest files come first.
+by_file="--dist loadfile --no-loadscope-reorder"
 
 if [ -n "$postgres" ]; then
     export DATABASE_URL="$postgres"
     echo "On PostgreSQL, everything that touches a database:"
-    stage postgres "$workers" "database and not browser and not process"
+    stage postgres "database and not browser and not process" "$evenly"
     echo "On PostgreSQL, with real servers:"
-    stage postgres-servers "$workers" "process_on_both or (process and postgres)"
+    stage postgres-servers "process_on_both or (process and postgres)" "$by_file"
     unset DATABASE_URL
     echo "On SQLite:"
 fi
-stage sqlite "$workers" "not browser and not process and not postgres"
+stage sqlite "not browser and not process and not postgres" "$evenly"
 echo "With real servers and browsers:"
-stage servers "$workers" "(browser or process) and not postgres"
+stage servers "(browser or process) and not postgres" "$by_file"
 [ -z "$left_out" ] || echo "Left out on this machine: ${left_out#, }."

@@ -18,7 +18,7 @@ from tests.chaos.shapes import PLANS, Shape
 from tests.chaos.table import row_of
 from tests.support.services import missing_services
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.timeout(1200)]
 FULL = os.environ.get("CHAOS") == "full"
 KILLS = int(os.environ.get("CHAOS_KILLS", "90" if FULL else "4"))
 SECONDS = 400 if FULL else 40

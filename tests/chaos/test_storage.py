@@ -31,7 +31,7 @@ from tests.support.services import OwnRedis, missing_services
 from tests.support.standin import StandIn
 from tests.support.transcript import Transcript
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.timeout(300)]
 FULL = os.environ.get("CHAOS") == "full"
 NEEDS_SERVICES = pytest.mark.skipif(bool(missing_services()), reason=", ".join(missing_services()))
 TOKENS = 150

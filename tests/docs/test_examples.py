@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 WHOLE = " ".join(f"t{i}" for i in range(24))
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.long, pytest.mark.process]
 
 
 def command(program: str) -> list[str]:

@@ -16,7 +16,7 @@ from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 
-pytestmark = [pytest.mark.process, pytest.mark.process_on_both, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.process_on_both, pytest.mark.timeout(600)]
 AT_ONCE = 10
 SLACK = 2
 LEFT, STOPPED = (1400, 600) if os.environ.get("CHAOS") == "full" else (40, 20) if POSTGRES else (200, 100)

@@ -23,7 +23,7 @@ from tests.support.services import OwnRedis
 from tests.support.socket_client import Socket
 from tests.support.transcript import Transcript
 
-pytestmark = [pytest.mark.process, pytest.mark.postgres]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.postgres]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.support.redis_server import NEEDS_REDIS
 from tests.support.server import ChatServer
 from tests.support.services import OwnRedis
 
-pytestmark = [pytest.mark.process, pytest.mark.process_on_both, NEEDS_REDIS, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.process_on_both, NEEDS_REDIS, pytest.mark.timeout(300)]
 TOKENS = 200
 MODEL = f"ollama/slow-{TOKENS}@50"  # four seconds
 WHOLE = " ".join(f"t{i}" for i in range(TOKENS))

@@ -19,7 +19,7 @@ from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 
-pytestmark = [pytest.mark.process, pytest.mark.process_on_both]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.process_on_both]
 ONE_ON_SQLITE = pytest.mark.skipif(bool(POSTGRES), reason="the lock on the data directory is SQLite's")
 ANY_SERVER = ["uvicorn", "daphne"] if POSTGRES else ["uvicorn", "daphne", "runserver"]
 SLACK = 4  # seconds that a busy machine may add; a server that waits for its streams would take for ever

@@ -24,7 +24,7 @@ from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 from tests.support.transcript import Transcript
 
-pytestmark = [pytest.mark.process, pytest.mark.process_on_both, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.process, pytest.mark.process_on_both, pytest.mark.timeout(180)]
 SLACK = 8.0  # seconds that a busy machine may add
 # Where no lock says that whoever holds a lease is dead, it has to run out.
 UNTIL_TAKEN_OVER = 5 + (QUICK_LEASES["LEASE_EXPIRY"] + 2 if POSTGRES else 0) + SLACK
@@ -33,14 +33,22 @@ WHOLE = " ".join(f"t{n}" for n in range(24))
 
 
 @asynccontextmanager
-async def killed_when(server: ChatServer, ada: Person, model: str, sign: str, question: str = "Hello") -> Any:
-    """A run that was followed until ``sign`` was in one of its events, and then its server was killed."""
+async def killed_when(
+    server: ChatServer, ada: Person, model: str, sign: str, question: str = "Hello", asked: StandIn | None = None
+) -> Any:
+    """A run that was followed until ``sign`` was in one of its events, and then its server was killed.
+
+    Not before ``asked`` was asked: a run is in progress a moment earlier.
+    """
+    before = len(asked.stats()["bodies"]) if asked else 0
     async with Client(server.url, ada.token) as client:
         run = await client.start(question, model=model)
         async with client.events(run["id"]) as stream:
             async with asyncio.timeout(20):
                 while not any(sign in text for text in stream.transcript.texts):
                     await stream.next()
+                while asked and len(asked.stats()["bodies"]) == before:
+                    await asyncio.sleep(0.02)
             await asyncio.to_thread(server.kill)
             seen = await _rest(stream)
         yield run, seen
@@ -99,7 +107,7 @@ async def test_before_the_first_token_it_is_asked_anew(
     make_server: MakeServer, people: People, standin: StandIn
 ) -> None:
     server = make_server().start()
-    async with killed_when(server, people["ada"], "ollama/hang-first", "run.in_progress") as (run, seen):
+    async with killed_when(server, people["ada"], "ollama/hang-first", "run.in_progress", asked=standin) as (run, seen):
         server.start()
         await asyncio.to_thread(_attempt, server, run["id"], 2)
         async with asyncio.timeout(UNTIL_TAKEN_OVER):
