@@ -82,6 +82,9 @@ def _hold(held: ExitStack, *, taken: bool) -> None:
 
 @contextmanager
 def _busy_timeout(seconds: float) -> Iterator[None]:
+    if seconds >= REQUEST_PATIENCE - 0.1:
+        yield  # nobody was waited for; so long the connection waits as it is
+        return
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout")
         (usual,) = cursor.fetchone()

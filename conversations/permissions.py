@@ -22,10 +22,12 @@ def require(principal: Principal, scope: Scope) -> None:
         raise Forbidden(f"This token lacks the scope {scope}.", details={"scope": scope})
 
 
-def access_thread(principal: Principal, thread_id: UUID | str, scope: Scope) -> Thread:
+def access_thread(principal: Principal, thread_id: UUID | str, scope: Scope, *, keep: bool = False) -> Thread:
+    """``keep``: nobody else changes it until the end of the caller's transaction."""
     require(principal, scope)
     key = _key(thread_id)
-    thread = None if key is None else Thread.objects.filter(pk=key, owner_id=principal.user_id).first()
+    threads = Thread.objects.select_for_update() if keep else Thread.objects.all()
+    thread = None if key is None else threads.filter(pk=key, owner_id=principal.user_id).first()
     return thread or _nothing("thread", principal, key)
 
 

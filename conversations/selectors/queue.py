@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from conversations.models import Approval, ModelServer, Run
+from conversations.models import Approval, Run
 from streaming.protocol.lifecycle import HELD, RunStatus
 
 LATELY = 20  # the last runs of a model server, from which the next ones are estimated
@@ -20,9 +20,14 @@ SERVERS = 50  # for how many at once there are estimates; without a bound Postgr
 _UUID = models.UUIDField()
 _MOMENT = models.DateTimeField()
 
+# The same as ``claimable``.
+_CLAIMABLE = """(run.status = 'queued' AND NOT run.waiting)
+    OR (run.status = 'requires_action' AND NOT EXISTS (
+        SELECT 1 FROM conversations_approval undecided WHERE undecided.run_id = run.id AND undecided.decision = ''
+    ))"""
 # The turn of a run: how many of its owner's come before it at that model server, at work or waiting, and itself. First
 # come those whose turn is the lowest, then the oldest: so nobody's many questions keep another's one waiting.
-_QUEUE = """
+_QUEUE = f"""
 WITH busy AS (
     SELECT provider, owner_id, COUNT(*) AS runs
     FROM conversations_run WHERE status IN ('in_progress', 'cancelling')
@@ -33,15 +38,19 @@ WITH busy AS (
         + ROW_NUMBER() OVER (PARTITION BY run.provider, run.owner_id ORDER BY run.created_at, run.id) AS turn
     FROM conversations_run run
     LEFT JOIN busy ON busy.provider = run.provider AND busy.owner_id = run.owner_id
-    WHERE (run.status = 'queued' AND NOT run.waiting)
-    OR (run.status = 'requires_action' AND NOT EXISTS (
-        SELECT 1 FROM conversations_approval undecided WHERE undecided.run_id = run.id AND undecided.decision = ''
-    ))
+    WHERE {_CLAIMABLE}
 ), queue AS (
     SELECT id, thread_id, provider, created_at,
         ROW_NUMBER() OVER (PARTITION BY provider ORDER BY turn, created_at, id) AS position
     FROM turns
 )
+"""
+_LOADS = f"""
+SELECT waits.provider, waits.runs,
+    (SELECT COUNT(*) FROM conversations_run busy
+     WHERE busy.provider = waits.provider AND busy.status IN ('in_progress', 'cancelling')),
+    (SELECT max_parallel FROM conversations_modelserver server WHERE server.name = waits.provider)
+FROM (SELECT run.provider, COUNT(*) AS runs FROM conversations_run run WHERE {_CLAIMABLE} GROUP BY run.provider) waits
 """
 _IN_TURN = _QUEUE + "SELECT id FROM queue WHERE provider = %s ORDER BY position LIMIT %s"
 
@@ -88,16 +97,10 @@ def held_at(servers: Collection[str]) -> QuerySet[Run]:
 
 
 def loads() -> list[Load]:
-    """The model servers for which runs wait. One query where none does, else three."""
-    waiting = _counted(claimable())
-    if not waiting:
-        return []
-    running = _counted(held_at(waiting))
-    bounds = dict(ModelServer.objects.filter(name__in=waiting).values_list("name", "max_parallel"))
-    return [
-        Load(server=name, waiting=count, running=running.get(name, 0), max_parallel=bounds.get(name))
-        for name, count in waiting.items()
-    ]
+    """The model servers for which runs wait. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOADS)
+        return [Load(server=name, waiting=w, running=r, max_parallel=most) for name, w, r, most in cursor.fetchall()]
 
 
 def in_turn(*, server: str, most: int) -> list[UUID]:
@@ -147,10 +150,6 @@ def _place(run_id: Any, thread_id: Any, lasting: Any, position: int, running: An
         running=int(running or 0),
         took=None if took is None else max(0.0, float(took)),
     )
-
-
-def _counted(runs: QuerySet[Run]) -> dict[str, int]:
-    return dict(runs.order_by().values_list("provider").annotate(count=Count("pk")))
 
 
 def _as_uuid(value: UUID | str) -> UUID:

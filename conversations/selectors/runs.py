@@ -104,14 +104,17 @@ def history_before(*, run: Run) -> tuple[list[Message], dict[UUID, Sequence[Step
     rows = Message.objects.in_bulk(ids)
     messages = [rows[pk] for pk in ids if pk in rows]
     steps: dict[UUID, list[Step]] = {pk: [] for pk in rows}
-    for step in _steps_of_answers(ids):
+    answers = [message.pk for message in messages if message.role == Message.Role.ASSISTANT]
+    for step in _steps_of_answers(answers) if answers else ():
         steps[step.run.answer_id].append(step)  # type: ignore[index]
     return messages, dict(steps)
 
 
 def steps_before(*, run: Run) -> list[Step]:
     """The steps that earlier runs have brought the answer that this one goes on with."""
-    return [] if run.answer_id is None else list(_steps_of_answers([run.answer_id]).exclude(run=run))
+    if run.answer is None or not (run.answer.parts or run.answer.content or run.answer.thinking):
+        return []  # nothing was stored of it yet: it began with this run
+    return list(_steps_of_answers([run.answer.pk]).exclude(run=run))
 
 
 def _steps_of_answers(message_ids: Sequence[UUID]) -> QuerySet[Step]:

@@ -13,10 +13,9 @@ def lock_thread_of(run_id: UUID) -> UUID:
 
     Raises NotFound where the run or its thread is gone.
     """
-    thread_id = Run.objects.filter(pk=run_id).values_list("thread_id", flat=True).first()
-    if thread_id is None:
-        raise NotFound()
-    kept = Thread.objects.select_for_update().filter(pk=thread_id).values_list("pk", flat=True).first()
+    # A run never moves to another thread, so what was found before the wait for the lock still holds after it.
+    threads = Thread.objects.select_for_update().filter(pk__in=Run.objects.filter(pk=run_id).values("thread_id"))
+    kept = threads.values_list("pk", flat=True).first()
     if kept is None:
         raise NotFound()
     return kept

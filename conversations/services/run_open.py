@@ -6,6 +6,7 @@ to a thread that is busy, joins the thread's queue instead (``run_waiting.py``).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +19,13 @@ from conversations import permissions, wire
 from conversations.database import verb
 from conversations.models import Message, Run, RunLease, Thread
 from conversations.ports import ports
+from conversations.selectors import UnderWay
 from conversations.services import feed
 from conversations.services.idempotency import Key
 from conversations.services.run_queue import require_place
 from conversations.services.run_rows import Choice, move_head, new_answer, new_question, opening_events, plain
 from conversations.services.run_waiting import enqueue, tell_queue
-from conversations.services.threads import locked, new_thread
+from conversations.services.threads import new_thread
 from streaming.protocol.codec import Entry, encode
 from streaming.protocol.commands import NewThread, Send
 from streaming.protocol.errors import InvalidRequest, StaleHead, ThreadBusy
@@ -114,7 +116,7 @@ def _open_run(
     if thread_id is None:
         thread = new_thread(owner_id=principal.user_id, command=NewThread())
     else:
-        thread = locked(permissions.access_thread(principal, thread_id, "chat"))
+        thread = permissions.access_thread(principal, thread_id, "chat", keep=True)
         # Again: while we waited for the row, the same request may have been carried out, and keeps the thread busy.
         if earlier := _earlier(principal, key):
             return earlier
@@ -141,10 +143,19 @@ def _open_run(
     runs = _write(thread=thread, command=command, choices=choices, place=place)
     if key is not None:
         key.keep({"run_ids": [str(run.pk) for run in runs]})
-    feed.announce("thread.created" if thread_id is None else "thread.updated", thread)
-    for run in runs:
-        feed.record(thread.owner_id, "thread.run.created", {"thread_id": str(thread.pk), "run": plain(run)})
+    _tell(thread, runs, waiting=[run for run in busy if run.waiting], is_new=thread_id is None)
     return Opened(runs=tuple(runs), replayed=False)
+
+
+def _tell(thread: Thread, runs: Sequence[Run], *, waiting: Sequence[Run], is_new: bool) -> None:
+    under_way = UnderWay(active=_in_order(runs), waiting=_in_order(waiting))
+    told = [feed.announced("thread.created" if is_new else "thread.updated", thread, under_way)]
+    told += [("thread.run.created", {"thread_id": str(thread.pk), "run": plain(run)}) for run in runs]
+    feed.record_all(thread.owner_id, told)
+
+
+def _in_order(runs: Sequence[Run]) -> list[UUID]:
+    return [run.pk for run in sorted(runs, key=lambda run: (run.created_at, run.pk))]
 
 
 def _earlier(principal: Principal, key: Key | None) -> Opened | None:
@@ -197,6 +208,7 @@ def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _
     """A run in a lane of its own for each of ``choices``, below the one question."""
     now = timezone.now()
     question = place.question or new_question(thread, parent=place.parent, content=place.content, at=now)
+    messages = [] if place.question else [question]
     runs = []
     for lane, choice in enumerate(choices):
         run = Run(
@@ -211,27 +223,33 @@ def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _
             tools=command.tools,
             created_at=now,
         )
-        _begin(run, asked_again=place.question is not None, answer=place.answer)
+        if place.answer is None:
+            run.answer = new_answer(run, at=now)
+            messages.append(run.answer)
+        else:
+            run.answer = _reopened(place.answer, run)
         runs.append(run)
+    Message.objects.bulk_create(messages)
+    _begin(runs, asked_again=place.question is not None)
     move_head(thread, runs[0], title=place.content, at=now)
     return runs
 
 
-def _begin(run: Run, *, asked_again: bool, answer: Message | None) -> None:
-    """Write the run with its answer, its lease and the events that open it."""
-    # The answer and its run name each other; the run goes in first, without its answer.
-    run.save(force_insert=True)
-    run.answer = new_answer(run, at=run.created_at) if answer is None else _old_answer(run, answer)
-    events = opening_events(run, asked_again=asked_again)
-    entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=1)]
-    run.head = len(entries)
-    run.save(update_fields=["answer", "head"])
-    RunLease.objects.create(run=run, head=len(entries))
-    ports.event_store.write_opening(run, entries)
-    transaction.on_commit(lambda: ports.bell(run.pk, entries))
+def _begin(runs: Sequence[Run], *, asked_again: bool) -> None:
+    """Write the runs with their leases and the events that open them."""
+    opening: dict[Run, list[Entry]] = {}
+    for run in runs:
+        events = opening_events(run, asked_again=asked_again)
+        opening[run] = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=1)]
+        run.head = len(opening[run])
+    Run.objects.bulk_create(runs)
+    RunLease.objects.bulk_create(RunLease(run=run, head=run.head) for run in runs)
+    for run, entries in opening.items():
+        ports.event_store.write_opening(run, entries)
+        transaction.on_commit(partial(ports.bell, run.pk, entries))
 
 
-def _old_answer(run: Run, answer: Message) -> Message:
+def _reopened(answer: Message, run: Run) -> Message:
     """The answer as it stands, in progress again. Its text, its parts and the steps of its earlier runs stay."""
     answer.status = MessageStatus.IN_PROGRESS
     answer.finished_at = None

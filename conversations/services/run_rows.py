@@ -27,7 +27,8 @@ class Choice:
 
 
 def new_question(thread: Thread, *, parent: Message | None, content: str, at: datetime) -> Message:
-    return Message.objects.create(
+    """Not yet written."""
+    return Message(
         thread=thread,
         parent=parent,
         role=Message.Role.USER,
@@ -40,7 +41,8 @@ def new_question(thread: Thread, *, parent: Message | None, content: str, at: da
 
 
 def new_answer(run: Run, *, at: datetime) -> Message:
-    return Message.objects.create(
+    """Not yet written. An answer and its run name each other: the database looks at that when both are there."""
+    return Message(
         thread=run.thread,
         parent=run.question,
         role=Message.Role.ASSISTANT,

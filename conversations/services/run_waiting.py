@@ -11,7 +11,7 @@ from django.utils import timezone
 from chatserver.ids import new_id
 from conversations import selectors, wire
 from conversations.database import verb
-from conversations.models import Run, RunLease, Thread
+from conversations.models import Message, Run, RunLease, Thread
 from conversations.ports import ports
 from conversations.services import feed
 from conversations.services.locks import lock_thread_of
@@ -115,6 +115,7 @@ def start_next(*, thread_id: UUID, ended: Run | None = None) -> Started | None:
     thread, now, content = run.thread, timezone.now(), run.request["content"]
     run.question = new_question(thread, parent=thread.head, content=content, at=now)
     run.answer = new_answer(run, at=now)
+    Message.objects.bulk_create([run.question, run.answer])
     run.waiting, run.request = False, None
     begun = Run.objects.filter(pk=run.pk, waiting=True).update(
         waiting=False, request=None, question=run.question, answer=run.answer

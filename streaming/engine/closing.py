@@ -33,9 +33,11 @@ async def read_into(state: RunState, event_log: EventLog, claim: Claim) -> None:
     """Fold what the log has beyond ``state``, and will not be changed by anybody else. Where it raises, ``state`` has
     what came before.
     """
-    await event_log.fence(run_id=claim.run_id, number=claim.number)
+    head = await event_log.fence(run_id=claim.run_id, number=claim.number)
     while entries := await event_log.read(run_id=claim.run_id, after=state.last):
         state.extend(entries)
+        if state.last >= head:
+            return
 
 
 async def close_for_good(shop: Workshop, claim: Claim, ending: Ending, *, head: int) -> bool:

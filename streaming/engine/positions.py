@@ -19,7 +19,7 @@ from streaming.protocol.events import RunQueued
 
 log = structlog.get_logger(__name__)
 A_MOMENT = 0.5  # seconds: a run that is claimed within them has not waited
-GATHERING = 0.05  # seconds, for many readers who come at once
+GATHERING = 0.2  # seconds, for many readers who come at once, and for runs that are claimed at once
 AFRESH = 5  # every so many looks, those that did not wait are asked about again: a parked run may since do
 
 

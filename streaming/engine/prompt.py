@@ -58,7 +58,7 @@ def load_decisions(run_id: UUID) -> Decided:
 
 
 def load_prompt(run_id: UUID) -> Prompt:
-    run = Run.objects.select_related("thread").get(pk=run_id)
+    run = Run.objects.select_related("thread", "answer").get(pk=run_id)
     messages, steps = selectors.history_before(run=run)
     return Prompt(
         model=run.model,

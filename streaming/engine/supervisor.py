@@ -175,7 +175,7 @@ class Supervisor:
                 # Another process is at it, or what we wanted is being changed: they are done in a moment.
                 asyncio.get_running_loop().call_later(random.uniform(*A_MOMENT), self._look.set)
                 return
-            if not wanted:
+            if sum(got) < room:  # that was all; whatever comes now rings
                 return
 
     async def _claim(self, server: str, most: int) -> int:

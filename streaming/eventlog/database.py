@@ -11,7 +11,17 @@ from django.db.models.functions import Length
 from conversations import selectors
 from conversations.models import RunEvent, RunLease
 from conversations.ports import EventStore, RowEventStore
-from streaming.eventlog.base import ASKED_AT_ONCE, READ_BYTES, READ_EVENTS, Beyond, Delayed, Extent, Published, unheard
+from streaming.eventlog.base import (
+    ASKED_AT_ONCE,
+    READ_BYTES,
+    READ_EVENTS,
+    Beyond,
+    Delayed,
+    Extent,
+    Fenced,
+    Published,
+    unheard,
+)
 from streaming.eventlog.writer import Writer
 from streaming.offload import Offload
 from streaming.protocol.codec import Entry
@@ -29,8 +39,9 @@ class DatabaseLog:
         self._published = published
         self._writer.start(published, delayed=delayed)
 
-    async def fence(self, *, run_id: UUID, number: int) -> None:
+    async def fence(self, *, run_id: UUID, number: int) -> int:
         """The claim was it: a batch is committed only where the lease's row has its number."""
+        return await self._offload(_head_under, run_id, number)
 
     def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
         return self._writer.append(run_id=run_id, number=number, entries=entries)
@@ -56,6 +67,13 @@ class DatabaseLog:
 
     async def stop(self) -> None:
         await self._writer.stop()
+
+
+def _head_under(run_id: UUID, number: int) -> int:
+    head = RunLease.objects.filter(pk=run_id, number=number).values_list("head", flat=True).first()
+    if head is None:
+        raise Fenced()
+    return head
 
 
 def _extent(run_id: UUID, after: int) -> Extent:

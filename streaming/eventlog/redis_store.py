@@ -108,9 +108,9 @@ class RedisStore:
         ours = {run_id: numbers[run_id] for run_id in pens}
         return take_up_logs(numbers=ours, life=life, goes_on_from=goes_on_from)
 
-    def begin(self, run_id: UUID, number: int, pen: Pen, recorded: RecordedLog, stream: int) -> None:
-        """Last: have the log as it is, and make it anew where it was lost. Raises LogAway where that would not be over
-        the pen's own connection.
+    def begin(self, run_id: UUID, number: int, pen: Pen, recorded: RecordedLog, stream: int) -> int:
+        """Last: have the log as it is, and make it anew where it was lost; returns where it ends. Raises LogAway where
+        that would not be over the pen's own connection.
         """
         if pen.turn != self._link.turn:
             raise LogAway("the connection to Redis is another one")
@@ -133,6 +133,7 @@ class RedisStore:
             ours.begin_at(self._what_is_left(run_id, recorded, stream), head)
             self._make(ours, ours.anew())
         self.held[run_id] = ours
+        return ours.head
 
     def seal(self, run_id: UUID, entries: Sequence[Entry], *, ended: bool) -> None:
         """The rows have these already; nobody writes after them for now, or for ever."""

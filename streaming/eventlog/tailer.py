@@ -3,6 +3,7 @@ verbs that ring, by a look at the log when another process rings, and by one pol
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from streaming.protocol.codec import Entry
 
 log = structlog.get_logger(__name__)
 HINTS_KEPT = 8
+# Whoever asks a question follows its answer at once: so long, in seconds, a run that begins here is kept for them.
+AWAITED = 5.0
+AWAITED_AT_ONCE = 1000
 
 
 class Subscription:
@@ -84,19 +88,20 @@ class Tailer:
     def __init__(self, *, event_log: EventLog, interval: float = 1.0) -> None:
         self._log = event_log
         self._channels: dict[UUID, _Channel] = {}
+        self._awaited: deque[tuple[float, UUID]] = deque()  # until when, in order
         self._rounds = Rounds[UUID](interval=interval)
         self.followed_anew = asyncio.Event()  # somebody begins to follow a run that nobody did here
 
     @property
     def followed(self) -> set[UUID]:
-        return set(self._channels)
+        """The runs that somebody reads here."""
+        return {run_id for run_id, channel in self._channels.items() if channel.subscriptions}
 
     @contextmanager
     def subscribe(self, run_id: UUID) -> Iterator[Subscription]:
-        if run_id not in self._channels:
-            self._channels[run_id] = _Channel()
+        channel = self._channels.setdefault(run_id, _Channel())
+        if not channel.subscriptions:
             self.followed_anew.set()
-        channel = self._channels[run_id]
         subscription = Subscription(channel)
         if channel.last_hint is not None:
             subscription.add_hint(channel.last_hint)
@@ -105,9 +110,7 @@ class Tailer:
             yield subscription
         finally:
             channel.subscriptions.discard(subscription)
-            if not channel.subscriptions:
-                self._channels.pop(run_id, None)
-                self._rounds.forget(run_id)
+            self._forget(run_id)
 
     def rung(self, heads: Mapping[UUID, int]) -> None:
         """Other processes have written up to these numbers: look at once, instead of at the next poll."""
@@ -124,12 +127,32 @@ class Tailer:
     def published(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """Take what has become durable and wake its readers."""
         channel = self._channels.get(run_id)
+        if channel is None and entries and entries[0].id == 1:
+            channel = self._await(run_id)
         if channel is None:
             return
         channel.last_hint = None  # whatever the run waited for has come
         if channel.ring.extend(entries):
             for subscription in channel.subscriptions:
                 subscription.wake()
+
+    def _await(self, run_id: UUID) -> _Channel:
+        """Keep a run that has just begun for its first reader, who then need not ask the log."""
+        if len(self._awaited) >= AWAITED_AT_ONCE:
+            self._forget(self._awaited.popleft()[1])
+        self._awaited.append((time.monotonic() + AWAITED, run_id))
+        return self._channels.setdefault(run_id, _Channel())
+
+    def _await_no_longer(self) -> None:
+        while self._awaited and self._awaited[0][0] < time.monotonic():
+            self._forget(self._awaited.popleft()[1])
+
+    def _forget(self, run_id: UUID) -> None:
+        """Nobody reads it here any more, or nobody has come."""
+        channel = self._channels.get(run_id)
+        if channel is not None and not channel.subscriptions:
+            del self._channels[run_id]
+            self._rounds.forget(run_id)
 
     def _removed(self, run_id: UUID) -> None:
         channel = self._channels.get(run_id)
@@ -169,8 +192,9 @@ class Tailer:
         """Once a second one question for all runs that are followed here; between that, one for those that rang."""
         while True:
             rang = await self._rounds.turn()
+            self._await_no_longer()
             await self._look(
-                {run_id: self._channels[run_id].head for run_id in (self._channels if rang is None else rang)}
+                {run_id: self._channels[run_id].head for run_id in (self.followed if rang is None else rang)}
             )
 
     async def _look(self, heads: dict[UUID, int]) -> None:

@@ -119,14 +119,14 @@ def test_the_load_of_a_server_is_counted(user: Any) -> None:
     ]
 
 
-def test_a_queue_of_a_thousand_is_one_query_for_all_and_three_for_the_claims(user: Any, other_user: Any) -> None:
+def test_a_queue_of_a_thousand_is_one_query_for_all_and_one_for_the_claims(user: Any, other_user: Any) -> None:
     runs = line_up([(user, "demo", QUEUED)] * 900 + [(other_user, "demo", QUEUED)] * 100)
     with CaptureQueriesContext(connection) as asked:
         found = selectors.places(run_ids=[run.pk for run in runs], before=timezone.now())
     assert (len(asked), sorted(place.position for place in found)) == (1, list(range(1, 1001)))
     with CaptureQueriesContext(connection) as asked:
         selectors.loads()
-    assert len(asked) == 3
+    assert len(asked) == 1
     with CaptureQueriesContext(connection) as asked:
         assert len(next_ones(64)) == 64
     assert len(asked) == 1

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from chatserver.accounts.models import User
 from conversations.models import ModelServer, Run
 from streaming.engine import positions
+from streaming.protocol.codec import Entry
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text
 from tests.support.bench import EngineBench, running
@@ -151,7 +152,8 @@ async def test_a_place_that_was_read_before_the_run_began_is_not_told_after(user
             async def slowly(*args: Any, **kwargs: Any) -> Any:
                 found = await ask(*args, **kwargs)
                 assert len(found) == 1
-                bench.engine.tailer.published(run.pk, entries)  # meanwhile the run has got on
+                news = Entry(entries[-1].id + 1, entries[-1].text)
+                bench.engine.tailer.published(run.pk, [news])  # meanwhile the run has got on
                 return found
 
             monkeypatched: Any = bench.engine.positions

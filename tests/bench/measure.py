@@ -1,0 +1,124 @@
+"""One load on one system, and what came of it."""
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tests.bench import usage
+from tests.bench.dialects import Dialect
+from tests.bench.wires import Wire
+from tests.bench.words import Paced, sent_at
+
+PATIENCE = 60.0  # seconds for an answer, beyond what its pace needs
+
+
+@dataclass(frozen=True)
+class Load:
+    """``streams`` answers of ``model``, the questions spread over ``over`` seconds, or ``at_once`` at a time."""
+
+    model: str
+    streams: int
+    over: float = 0.0
+    at_once: int = 0
+
+    @property
+    def paced(self) -> Paced:
+        paced = Paced.named(self.model)
+        assert paced is not None
+        return paced
+
+
+@dataclass
+class Came:
+    """What came of a load. Times in seconds, memory in bytes."""
+
+    load: Load
+    first: list[float] = field(default_factory=list)  # from a question to the first token of its answer
+    gaps: list[float] = field(default_factory=list)  # between two moments at which something of an answer came
+    faults: list[str] = field(default_factory=list)
+    bytes_read: int = 0
+    cpu: float = 0.0
+    memory: int = 0  # beyond what it was before, while all streams ran
+    pieces: int = 0
+
+    @property
+    def whole(self) -> int:
+        return len(self.first)
+
+    @property
+    def tokens(self) -> int:
+        return self.whole * self.load.paced.tokens
+
+    @property
+    def cpu_a_token(self) -> float:
+        return self.cpu / self.tokens if self.tokens else math.nan
+
+    @property
+    def cpu_a_question(self) -> float:
+        return self.cpu / self.whole if self.whole else math.nan
+
+    @property
+    def bytes_a_token(self) -> float:
+        return self.bytes_read / self.tokens if self.tokens else math.nan
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The smallest value that at least this share of all does not exceed; nan of none."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else math.nan
+
+
+async def measure(dialect: Dialect, load: Load, *, pid: int) -> Came:
+    """Put the load on; ``pid`` is the root of the processes whose CPU and memory are counted."""
+    came = Came(load)
+    await dialect.prepare(load.streams)
+    await asyncio.sleep(0.3)
+    before, cpu = usage.memory(pid), usage.cpu(pid)
+    gate = asyncio.Semaphore(load.at_once or load.streams)
+    asked = [asyncio.create_task(_asked(dialect, load, number, gate)) for number in range(load.streams)]
+    if not load.at_once:
+        asked.append(asyncio.create_task(_watch(came, load, pid=pid, before=before)))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    await asyncio.sleep(0.25)  # for what the server still does when the last answer is out
+    came.cpu = usage.cpu(pid) - cpu
+    for outcome in outcomes[: load.streams]:
+        if isinstance(outcome, BaseException):
+            came.faults.append(repr(outcome))
+        else:
+            _read(came, dialect, outcome)
+    dialect.close()
+    return came
+
+
+async def _asked(dialect: Dialect, load: Load, number: int, gate: asyncio.Semaphore) -> Wire:
+    async with gate:
+        await asyncio.sleep(load.over * number / load.streams)
+        wire = await dialect.ask(number, load.model)
+        rate = load.paced.rate
+        async with asyncio.timeout(PATIENCE + load.paced.after + (load.paced.tokens / rate if rate else 0)):
+            await wire.ended
+        return wire
+
+
+async def _watch(came: Came, load: Load, *, pid: int, before: int) -> None:
+    """Memory when all have begun and none has ended."""
+    rate = load.paced.rate or math.inf
+    await asyncio.sleep(load.over + min(0.8, 0.5 * load.paced.tokens / rate))
+    came.memory = await asyncio.to_thread(usage.memory, pid) - before
+
+
+def _read(came: Came, dialect: Dialect, wire: Wire) -> None:
+    try:
+        pieces = [(at, text) for at, text in dialect.texts(wire) if text]
+    except ValueError as fault:
+        came.faults.append(str(fault))
+        return
+    answer = "".join(text for _, text in pieces)
+    if sent_at(answer, tokens=came.load.paced.tokens) is None:
+        came.faults.append(f"another text: {answer[:60]!r}, {len(answer)} characters")
+        return
+    came.first.append(pieces[0][0] - wire.asked_at)
+    moments = sorted({at for at, _ in pieces})
+    came.gaps += [later - earlier for earlier, later in pairwise(moments)]
+    came.bytes_read += wire.bytes_read
+    came.pieces += len(pieces)

@@ -1,0 +1,67 @@
+"""The answers of the stand-in model: known to the last letter, and the first word tells when it was sent."""
+
+import re
+from dataclasses import dataclass
+
+# Of the kinds that tokenizers make: whole words, halves, marks, line ends, and letters of more than one byte.
+PIECES = (
+    *(
+        "The",
+        " answer",
+        " is",
+        " a",
+        " stream",
+        " of",
+        " small",
+        " pieces",
+        ",",
+        " each",
+        " with",
+        " its",
+        " own",
+        " place",
+    ),
+    *(".", "\n\n", "# ", "Why", " so", " small", "?", "\n", "- ", "they", " come", " as", " they", " are", " made"),
+    *("\n", "- ", "über", "all", " –", " naïve", " 数", "字", " 🙂", " `", "x", " =", " ", "42", "`", ";", " and"),
+    *("\n```", "python", "\n", "def", " f", "(", "n", "):", "\n    ", "return", " n", " **", " ", "2", "\n```", "\n\n"),
+    *(" <b>", "not", " bold", "</b>", " &", ' "quoted"', " C:\\path", " done", "!"),
+)
+_NAME = re.compile(r"(\d+)@(max|\d+)(?:-after-(\d+))?")
+_MARK = re.compile(r"\[(\d+)\]")
+
+
+@dataclass(frozen=True)
+class Paced:
+    """``200@50``: 200 tokens at 50 a second. ``20000@max``: as fast as they are taken. ``20@50-after-300``: 300 ms
+    later.
+    """
+
+    tokens: int
+    rate: float  # tokens a second; 0: as fast as they are taken
+    after: float = 0.0  # seconds before the first
+
+    @classmethod
+    def named(cls, name: str) -> "Paced | None":
+        found = _NAME.fullmatch(name.partition(":")[0])
+        if found is None:
+            return None
+        rate = 0.0 if found[2] == "max" else float(found[2])
+        return cls(int(found[1]), rate, int(found[3] or 0) / 1000)
+
+
+def mark(nanoseconds: int) -> str:
+    """The first token: when it was sent, by the monotonic clock that all processes of a machine share."""
+    return f"[{nanoseconds}]"
+
+
+def piece(number: int) -> str:
+    """Token ``number``, from 1 on."""
+    return PIECES[number % len(PIECES)]
+
+
+def sent_at(answer: str, *, tokens: int) -> float | None:
+    """Seconds of the monotonic clock when the answer's first token was sent; None where the answer is not whole."""
+    found = _MARK.match(answer)
+    if found is None or answer[found.end() :] != "".join(piece(number) for number in range(1, tokens)):
+        return None
+    return int(found[1]) / 1e9
