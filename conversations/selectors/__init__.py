@@ -3,7 +3,17 @@
 from conversations.selectors.access import AccessPage, access_page
 from conversations.selectors.feed import FeedPiece, feed_after, feed_cursor, feed_heads, feed_news
 from conversations.selectors.messages import MessagePage, all_below, message_page, newest_below, path_ids, siblings
-from conversations.selectors.queue import Load, Place, claimable, held_at, in_turn, loads, places
+from conversations.selectors.queue import (
+    Load,
+    Place,
+    claimable,
+    held_at,
+    in_turn,
+    loads,
+    places,
+    still_claimable,
+    waiting_of,
+)
 from conversations.selectors.run_ends import RunEnds, first_of_the_end, log_heads, run_ends, told_by_rows
 from conversations.selectors.runs import (
     RunRecord,
@@ -49,9 +59,11 @@ __all__ = [
     "run_ends",
     "siblings",
     "steps_before",
+    "still_claimable",
     "stored_entries",
     "thread_page",
     "told_by_rows",
     "under_way",
+    "waiting_of",
     "waiting_runs",
 ]

@@ -3,7 +3,7 @@
 The database is the queue: nothing here is kept anywhere else, so a queue outlives every process.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,9 @@ SERVERS = 50  # for how many at once there are estimates; without a bound Postgr
 _UUID = models.UUIDField()
 _MOMENT = models.DateTimeField()
 
+_WAITING_OF = """
+SELECT COUNT(*) FROM (SELECT 1 FROM conversations_run WHERE owner_id = %s AND status = 'queued' LIMIT %s) waiting
+"""
 # The same as ``claimable``.
 _CLAIMABLE = """(run.status = 'queued' AND NOT run.waiting)
     OR (run.status = 'requires_action' AND NOT EXISTS (
@@ -96,6 +99,13 @@ def held_at(servers: Collection[str]) -> QuerySet[Run]:
     return Run.objects.filter(status__in=HELD, provider__in=servers)
 
 
+def waiting_of(owner_id: UUID, *, most: int) -> int:
+    """How many runs of a person nobody works on yet; not more than ``most`` are counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING_OF, [_UUID.get_db_prep_value(owner_id, connection), most])
+        return int(cursor.fetchone()[0])
+
+
 def loads() -> list[Load]:
     """The model servers for which runs wait. One query."""
     with connection.cursor() as cursor:
@@ -108,6 +118,21 @@ def in_turn(*, server: str, most: int) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_IN_TURN, [server, most])
         return [_as_uuid(row[0]) for row in cursor.fetchall()]
+
+
+def still_claimable(*, run_ids: Sequence[UUID], thread_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of the runs that wait for a worker now, of these threads."""
+    if not run_ids or not thread_ids:
+        return []
+    sql = f"""SELECT run.id FROM conversations_run run WHERE ({_CLAIMABLE})
+        AND run.id IN ({_marks(run_ids)}) AND run.thread_id IN ({_marks(thread_ids)})"""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_UUID.get_db_prep_value(each, connection) for each in (*run_ids, *thread_ids)])
+        return [_as_uuid(row[0]) for row in cursor.fetchall()]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join(["%s"] * len(values))
 
 
 def places(*, run_ids: Collection[UUID], before: datetime) -> list[Place]:

@@ -59,8 +59,7 @@ def take(run_ids: Sequence[UUID], *, holder: str, expiry: float) -> list[Claim]:
         pk__in=Run.objects.filter(pk__in=run_ids).values("thread_id")
     )
     # Again, now that nobody changes them: they may have been cancelled since they were found.
-    ours = selectors.claimable().filter(pk__in=run_ids, thread_id__in=list(threads.values_list("pk", flat=True)))
-    taken = list(ours.values_list("pk", flat=True))
+    taken = selectors.still_claimable(run_ids=run_ids, thread_ids=list(threads.values_list("pk", flat=True)))
     if not taken:
         return []
     parked = Case(When(status=RunStatus.REQUIRES_ACTION, then=0), default=1)

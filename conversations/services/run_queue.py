@@ -4,10 +4,9 @@ from uuid import UUID
 
 from conversations import selectors
 from conversations.database import verb
-from conversations.models import ModelServer, Run
+from conversations.models import ModelServer
 from conversations.services.run_lease import Claim, take
 from streaming.protocol.errors import TooManyWaiting
-from streaming.protocol.lifecycle import RunStatus
 
 
 @verb
@@ -35,8 +34,7 @@ def require_place(*, owner_id: UUID, more: int, most: int) -> None:
     Requests that come at the same moment may each find the last place free: it bounds what one person can fill the
     database with, it is no quota.
     """
-    waiting = Run.objects.filter(owner_id=owner_id, status=RunStatus.QUEUED).order_by()
-    if waiting[:most].count() + more > most:
+    if selectors.waiting_of(owner_id, most=most) + more > most:
         raise TooManyWaiting(retry_after_ms=5000, details={"limit": most})
 
 

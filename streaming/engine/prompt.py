@@ -20,6 +20,7 @@ from streaming.providers.base import PromptMessage
 # says so. Where nobody knows the model's window, what is kept is what one message may have.
 CHARACTERS_A_TOKEN = 4
 MAX_CHARACTERS = 400_000
+SHORT = 20  # messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,11 @@ class Prompt:
     system_prompt: str
     tools: Sequence[str] | None
     steps_before: Sequence[objects.Step] = ()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether to put it together takes so little that it need not leave the loop."""
+        return len(self.history) <= SHORT
 
     def messages(self, *, context_length: int | None, begun: RunState) -> tuple[PromptMessage, ...]:
         """What to ask with, up to the question; without the oldest exchanges where all of it, and what the answer that

@@ -229,7 +229,7 @@ class Worker:
         # A model that cannot call tools answers an offer of them with an error.
         offered = prompt.tools if "tools" in model.capabilities else ()
         messages = partial(prompt.messages, context_length=model.context_length, begun=machine.state)
-        machine.give_prompt(await self._shop.offload(messages))
+        machine.give_prompt(messages() if prompt.is_short else await self._shop.offload(messages))
 
         def ask(request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
             return attempts(

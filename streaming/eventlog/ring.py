@@ -20,6 +20,11 @@ class Ring:
         """The number of the newest entry; None while there is none."""
         return self._entries[-1].id if self._entries else None
 
+    @property
+    def first(self) -> int | None:
+        """The number of the oldest entry; None while there is none."""
+        return self._entries[0].id if self._entries else None
+
     def extend(self, entries: Sequence[Entry]) -> bool:
         """Add what is new and tell whether any was. Entries it has already are dropped; after a gap it begins anew."""
         grown = False

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from streaming.eventlog.base import READ_BYTES, READ_EVENTS, EventLog, LogLost
+from streaming.eventlog.base import READ_BYTES, READ_EVENTS, EventLog, Extent, LogLost
 from streaming.eventlog.ring import Ring
 from streaming.eventlog.rounds import Rounds
 from streaming.protocol.codec import Entry
@@ -179,6 +179,13 @@ class Tailer:
         """The last event of a run as far as this process knows; 0 where nobody follows it here."""
         channel = self._channels.get(run_id)
         return 0 if channel is None else channel.head
+
+    def whole(self, run_id: UUID) -> Extent | None:
+        """How far a run has come of which everything is at hand here; None where the log must be asked."""
+        channel = self._channels.get(run_id)
+        if channel is None or channel.gone or channel.ring.first != 1:
+            return None
+        return Extent(first=1, head=channel.head, backlog_bytes=0)
 
     async def read(self, run_id: UUID, after: int) -> list[Entry]:
         entries = await self._log.read(run_id=run_id, after=after)

@@ -64,7 +64,7 @@ async def find_run(principal: Principal, run_id: UUID | str) -> Run:
 async def _open(
     engine: Engine, principal: Principal, thread_id: UUID | str | None, command: Send, key: Key | None
 ) -> Opened:
-    choose = await _choosing(engine, await sync_to_async(_model_names)(principal, thread_id, command))
+    choose = await _choosing(engine, await _model_names(principal, thread_id, command))
     deadline = asyncio.get_running_loop().time() + INTERRUPTED_WITHIN
     interrupted: UUID | None = None
     try:
@@ -88,6 +88,13 @@ async def _open(
         if interrupted is not None:  # what waits was left to this send, which does not come
             await sync_to_async(start_waiting)(thread_id=interrupted)
         raise
+
+
+async def _model_names(principal: Principal, thread_id: UUID | str | None, command: Send) -> Sequence[str]:
+    """What the answers are asked from, by lane; the empty name is the default model."""
+    if command.models or command.model or thread_id is None:
+        return command.models or [command.model or ""]
+    return [await sync_to_async(_model_of)(principal, thread_id, command)]
 
 
 async def _still(principal: Principal) -> Principal:
@@ -132,15 +139,12 @@ async def _choosing(engine: Engine, names: Sequence[str]) -> Choose:
     return choose
 
 
-def _model_names(principal: Principal, thread_id: UUID | str | None, command: Send) -> Sequence[str]:
-    """What the answers are asked from, by lane; the empty name is the default model."""
-    if command.models or command.model or thread_id is None:
-        return command.models or [command.model or ""]
+def _model_of(principal: Principal, thread_id: UUID | str, command: Send) -> str:
     thread = permissions.access_thread(principal, thread_id, "chat")
     if command.go_on:
         with suppress(NotFound):  # which is not the time to say: the request may have been carried out before
-            return [permissions.access_message(principal, thread, command.go_on, "chat").model]
-    return [thread.model]
+            return permissions.access_message(principal, thread, command.go_on, "chat").model
+    return thread.model
 
 
 def _key(principal: Principal, key: str | None, body: Any, scope: str) -> Key | None:

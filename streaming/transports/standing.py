@@ -3,15 +3,16 @@
 from uuid import UUID
 
 from conversations.models import Run
-from streaming.eventlog.base import EventLog, LogLost
+from streaming.eventlog.base import EventLog, Extent, LogLost
 from streaming.protocol.lifecycle import TERMINAL, RunStatus
 from streaming.protocol.marks import is_of_the_end
 from streaming.protocol.snapshot import RunState
 from streaming.transports.attach import Standing
 
 
-async def standing(event_log: EventLog, run: Run, *, after: int) -> Standing:
-    extent = await event_log.extent(run_id=run.pk, after=after)
+async def standing(event_log: EventLog, run: Run, *, after: int, known: Extent | None = None) -> Standing:
+    """``known`` is how far the log has come, where that need not be asked."""
+    extent = known or await event_log.extent(run_id=run.pk, after=after)
     return Standing(
         head=max(extent.head, run.head),
         ended=RunStatus(run.status) in TERMINAL,

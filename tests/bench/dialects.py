@@ -13,6 +13,7 @@ from tests.bench.wires import HttpWire, Piece, SocketWire, Wire, frame
 
 _decode = msgspec.json.Decoder().decode
 QUESTION = "Say something, please. This is question {number}."
+STREAMS_A_PERSON = 10
 _OPENING = 50  # sockets that are opened at a time
 
 
@@ -189,7 +190,7 @@ def _lines(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def _of(tokens: Sequence[str], number: int) -> str:
-    return tokens[number % len(tokens)]
+    return tokens[number // STREAMS_A_PERSON % len(tokens)]
 
 
 async def _threads(port: int, tokens: Sequence[str], streams: int) -> list[str]:
