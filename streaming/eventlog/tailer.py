@@ -143,7 +143,8 @@ class Tailer:
         self._awaited.append((time.monotonic() + AWAITED, run_id))
         return self._channels.setdefault(run_id, _Channel())
 
-    def _await_no_longer(self) -> None:
+    def await_no_longer(self) -> None:
+        """Forget those for whom nobody has come in time."""
         while self._awaited and self._awaited[0][0] < time.monotonic():
             self._forget(self._awaited.popleft()[1])
 
@@ -199,7 +200,7 @@ class Tailer:
         """Once a second one question for all runs that are followed here; between that, one for those that rang."""
         while True:
             rang = await self._rounds.turn()
-            self._await_no_longer()
+            self.await_no_longer()
             await self._look(
                 {run_id: self._channels[run_id].head for run_id in (self.followed if rang is None else rang)}
             )
