@@ -3,6 +3,7 @@
 # make check  format, lint, types, imports, tests
 # make chaos  break everything at random, some 300 kills, and prove that nothing is lost (half an hour)
 # make chaos-table  the same, and write what came of it into docs/reliability.md
+# make bench  what a token and a question cost, beside their limits (long; SHORT=1 takes a minute)
 # make proofs hundreds of random histories and a thousand random runs, where CI is content with some
 # make attacks  everything that is tried against the server, and who may do what
 # make sabotage  spoil a line at a time in a copy of the tree, and see that the tests see it
@@ -13,7 +14,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check lint types page chaos chaos-table attacks proofs sabotage format clean
+.PHONY: run setup vendor test check lint types page bench chaos chaos-table attacks proofs sabotage format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -65,6 +66,9 @@ chaos-table: setup
 
 attacks: setup
 	@$(BIN)/python -m pytest -q -n 2 tests/attacks tests/permissions tests/laws
+
+bench: setup
+	@$(BIN)/python -m tests.bench $(if $(SHORT),--short)
 
 proofs: setup
 	@READER_EXAMPLES=300 AGREEMENT_RUNS=1000 $(BIN)/python -m pytest -q tests/contracts/test_any_reader.py tests/contracts/test_agreement.py

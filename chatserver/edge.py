@@ -12,7 +12,7 @@ from asgiref.sync import ThreadSensitiveContext
 
 from conversations.database import impatient
 from streaming.protocol.codec import dumps
-from streaming.protocol.errors import AddressTooLong, BodyTooLarge, ChatError, HeadersTooLarge, Unavailable
+from streaming.protocol.errors import AddressTooLong, BodyTooLarge, ChatError, Draining, HeadersTooLarge, Unavailable
 
 log = structlog.get_logger(__name__)
 Scope = dict[str, Any]
@@ -139,6 +139,33 @@ class WriteTimeout:
             log.info("a client took nothing and was given up", path=scope.get("path"))
 
 
+class CutShort:
+    """Answers 503 to whoever has no answer yet when the server cancels what is under way.
+
+    When a server ends and its patience is over, as with a request that waits for a database that is away, it cancels
+    the request and would itself answer 500 in plain text. What the request has done by then is done or undone as a
+    whole, and the idempotency key tells which.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noted_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._application(scope, receive, noted_send)
+        except asyncio.CancelledError:
+            if started:
+                raise
+            await _answer(send, Draining(retry_after_ms=2000))
+
+
 class _TakesNothing(Exception):
     """Raised through whatever was writing, so that it ends."""
 
@@ -208,6 +235,8 @@ async def _answer(send: Send, error: ChatError, *, more_body: bool = False) -> N
         (b"connection", b"close"),
         *_SAFE_HEADERS,
     ]
+    if error.retry_after_ms is not None:
+        headers.append((b"retry-after", str(max(1, -(-error.retry_after_ms // 1000))).encode()))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": more_body})
 
@@ -215,7 +244,7 @@ async def _answer(send: Send, error: ChatError, *, more_body: bool = False) -> N
 async def unavailable(scope: Scope, send: Send) -> None:
     """What everybody is told by a process that could not start its engine; its log has the reason."""
     if scope["type"] == "http":
-        await _answer(send, Unavailable())
+        await _answer(send, Unavailable(retry_after_ms=2000))
     else:
         await send({"type": "websocket.close"})
 

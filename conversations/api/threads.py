@@ -15,6 +15,7 @@ from conversations.api import requests
 from conversations.api.endpoints import endpoint
 from conversations.api.idempotency import take_key
 from conversations.models import Thread
+from conversations.selectors import UnderWay
 from conversations.services import threads as verbs
 from conversations.services.idempotency import Key
 from conversations.services.messages import delete_message
@@ -46,7 +47,8 @@ class Threads(APIView):
         command = parse(body, NewThread)
         key = Key(user_id=principal.user_id, key=text, body_hash=body_hash(body, scope="threads")) if text else None
         thread, replayed = verbs.create_thread(owner_id=principal.user_id, command=command, key=key)
-        answer = Response(_as_object(thread), status=201)
+        made = _as_object(thread) if replayed else wire.plain(wire.thread_object(thread, UnderWay()))
+        answer = Response(made, status=201)
         if replayed:
             answer["Idempotency-Replayed"] = "true"
         return answer

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from conversations.database import verb
 from conversations.models import Run, Thread
+from conversations.selectors import UnderWay
 from conversations.services import feed
 from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
@@ -43,7 +44,7 @@ def _create_thread(*, owner_id: UUID, command: NewThread, key: Key | None) -> tu
     thread = new_thread(owner_id=owner_id, command=command)
     if key is not None:
         key.keep({"thread_id": str(thread.pk)})
-    feed.announce("thread.created", thread)
+    feed.record(owner_id, *feed.announced("thread.created", thread, UnderWay()))
     return thread, False
 
 
