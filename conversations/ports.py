@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from conversations.models import Run, RunCheckpoint, RunEvent
+from conversations.event_rows import insert_events
+from conversations.models import Run, RunCheckpoint
 from streaming.protocol.codec import Entry
 
 # Rung after the commit with what was written, so that readers of this process need not fetch it: the first with a
@@ -31,7 +32,7 @@ class RowEventStore:
     """The database log's half of it: rows of the same transaction."""
 
     def write_opening(self, run: Run, entries: Sequence[Entry]) -> None:
-        RunEvent.objects.bulk_create(RunEvent(run_id=run.pk, seq=entry.id, text=entry.text) for entry in entries)
+        insert_events([(run.pk, entries)])
 
     write_midway = write_closing = write_opening
 

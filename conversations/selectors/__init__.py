@@ -11,6 +11,7 @@ from conversations.selectors.queue import (
     in_turn,
     loads,
     places,
+    somebody_waits,
     still_claimable,
     waiting_of,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "recorded_run",
     "run_ends",
     "siblings",
+    "somebody_waits",
     "steps_before",
     "still_claimable",
     "stored_entries",

@@ -23,6 +23,7 @@ _MOMENT = models.DateTimeField()
 _WAITING_OF = """
 SELECT COUNT(*) FROM (SELECT 1 FROM conversations_run WHERE owner_id = %s AND status = 'queued' LIMIT %s) waiting
 """
+_SOMEBODY_WAITS = "SELECT 1 FROM conversations_run WHERE thread_id = %s AND waiting LIMIT 1"
 # The same as ``claimable``.
 _CLAIMABLE = """(run.status = 'queued' AND NOT run.waiting)
     OR (run.status = 'requires_action' AND NOT EXISTS (
@@ -104,6 +105,13 @@ def waiting_of(owner_id: UUID, *, most: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_WAITING_OF, [_UUID.get_db_prep_value(owner_id, connection), most])
         return int(cursor.fetchone()[0])
+
+
+def somebody_waits(thread_id: UUID) -> bool:
+    """Whether a send waits in a thread. Every end of a run asks it, so it is no more than it must be."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SOMEBODY_WAITS, [_UUID.get_db_prep_value(thread_id, connection)])
+        return cursor.fetchone() is not None
 
 
 def loads() -> list[Load]:

@@ -4,8 +4,13 @@ their leases, last the head of the user's feed. Nothing is locked after the head
 
 from uuid import UUID
 
-from conversations.models import Run, Thread
+from django.db import connection, models
+
 from streaming.protocol.errors import NotFound
+
+_UUID = models.UUIDField()
+_THREAD_OF = """
+SELECT id FROM conversations_thread WHERE id = (SELECT thread_id FROM conversations_run WHERE id = %s)"""
 
 
 def lock_thread_of(run_id: UUID) -> UUID:
@@ -14,8 +19,11 @@ def lock_thread_of(run_id: UUID) -> UUID:
     Raises NotFound where the run or its thread is gone.
     """
     # A run never moves to another thread, so what was found before the wait for the lock still holds after it.
-    threads = Thread.objects.select_for_update().filter(pk__in=Run.objects.filter(pk=run_id).values("thread_id"))
-    kept = threads.values_list("pk", flat=True).first()
+    for_update = " FOR UPDATE" if connection.features.has_select_for_update else ""  # SQLite has one writer
+    with connection.cursor() as cursor:
+        cursor.execute(_THREAD_OF + for_update, [_UUID.get_db_prep_value(run_id, connection)])
+        kept = cursor.fetchone()
     if kept is None:
         raise NotFound()
-    return kept
+    thread_id: UUID = _UUID.to_python(kept[0])  # SQLite has it as text
+    return thread_id

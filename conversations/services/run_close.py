@@ -72,7 +72,7 @@ def close_run(
     )
     if not won:
         raise EndRefused(f"run {claim.run_id} may not become {status}")
-    row = Run.objects.get(pk=claim.run_id)
+    row = Run.objects.only("thread_id", "owner_id", "answer_id", "cancel_reason", "finished_at").get(pk=claim.run_id)
     store_answer(row, message)
     store_steps(row.pk, steps)
     ports.event_store.write_closing(row, entries)

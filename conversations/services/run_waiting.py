@@ -108,6 +108,8 @@ def start_next(*, thread_id: UUID, ended: Run | None = None) -> Started | None:
     """
     if ended is not None and ended.cancel_reason in (INTERRUPTED, THREAD_DELETED):
         return None
+    if not selectors.somebody_waits(thread_id):
+        return None
     run = Run.objects.filter(thread_id=thread_id, waiting=True).order_by("created_at", "pk").first()
     if run is None or Run.objects.filter(thread_id=thread_id, waiting=False, status__in=ACTIVE).exists():
         return None

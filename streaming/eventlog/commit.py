@@ -7,14 +7,13 @@ from uuid import UUID
 
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
-from django.utils import timezone
 
 from conversations.database import writing
+from conversations.event_rows import insert_events
 from streaming.protocol.codec import Entry
 
 _MOVE_HEAD = "UPDATE conversations_runlease SET head = %s WHERE run_id = %s AND number = %s AND head = %s"
 _WHERE_IT_IS = "SELECT number, head FROM conversations_runlease WHERE run_id = %s"
-_INSERT = "INSERT INTO conversations_runevent (run_id, seq, text, written_at) VALUES (%s, %s, %s, %s)"
 _UUID = models.UUIDField()
 
 
@@ -41,19 +40,16 @@ def commit(batches: Sequence[RunBatch], *, perhaps_written: bool) -> list[RunBat
     ``perhaps_written``: an earlier try broke off at a moment when its commit may have happened; a head that stands
     where this batch would put it, under our number, then is our own work.
     """
-    fenced = []
-    rows: list[tuple[Any, int, str, Any]] = []
+    fenced, written = [], []
     with writing(), connection.cursor() as cursor:
-        now = connection.ops.adapt_datetimefield_value(timezone.now())
         for batch in sorted(batches, key=lambda batch: batch.run_id):  # one order for all, against deadlocks
             run_id = _UUID.get_db_prep_value(batch.run_id, connection)
             cursor.execute(_MOVE_HEAD, [batch.new_head, run_id, batch.number, batch.old_head])
             if cursor.rowcount == 1:
-                rows += [(run_id, entry.id, entry.text, now) for entry in batch.entries]
+                written.append((batch.run_id, batch.entries))
             elif not (perhaps_written and _stands(cursor, run_id, batch)):
                 fenced.append(batch)
-        if rows:
-            cursor.executemany(_INSERT, rows)
+        insert_events(written)
     return fenced
 
 
