@@ -15,6 +15,7 @@ from streaming.eventlog.base import READ_BYTES, READ_EVENTS, EventLog, Extent, L
 from streaming.eventlog.ring import Ring
 from streaming.eventlog.rounds import Rounds
 from streaming.protocol.codec import Entry
+from streaming.protocol.marks import is_terminal
 
 log = structlog.get_logger(__name__)
 HINTS_KEPT = 8
@@ -132,6 +133,9 @@ class Tailer:
         if channel is None:
             return
         channel.last_hint = None  # whatever the run waited for has come
+        if not channel.subscriptions and entries and is_terminal(entries[-1]):
+            self._forget(run_id)  # who comes now comes late
+            return
         if channel.ring.extend(entries):
             for subscription in channel.subscriptions:
                 subscription.wake()

@@ -40,14 +40,14 @@ async def killed_when(
 
     Not before ``asked`` was asked: a run is in progress a moment earlier.
     """
-    before = len(asked.stats()["bodies"]) if asked else 0
+    before = asked.stats()["chats"] if asked else 0
     async with Client(server.url, ada.token) as client:
         run = await client.start(question, model=model)
         async with client.events(run["id"]) as stream:
             async with asyncio.timeout(20):
                 while not any(sign in text for text in stream.transcript.texts):
                     await stream.next()
-                while asked and len(asked.stats()["bodies"]) == before:
+                while asked and asked.stats()["chats"] == before:
                     await asyncio.sleep(0.02)
             await asyncio.to_thread(server.kill)
             seen = await _rest(stream)

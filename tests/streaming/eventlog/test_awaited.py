@@ -73,3 +73,12 @@ def test_it_is_kept_for_so_many(tailer: Tailer, monkeypatch: pytest.MonkeyPatch)
     for run in runs:
         tailer.published(run, entries(1, 3))
     assert [tailer.whole(run) is not None for run in runs] == [False, True, True]
+
+
+def test_a_run_that_has_ended_is_awaited_by_nobody(tailer: Tailer) -> None:
+    end = Entry(4, '{"event":"thread.run.completed","id":4,"data":{}}')
+    tailer.published(RUN, [*entries(1, 3), end])
+    assert tailer.whole(RUN) is None
+    with tailer.subscribe(RUN) as subscription:
+        tailer.published(RUN, [*entries(1, 3), end])
+        assert subscription.recent(3) == [end]
