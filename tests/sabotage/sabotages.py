@@ -288,4 +288,25 @@ SABOTAGES = (
         new="if orphan.unwanted or self._capacity:",
         seen_by=("tests/streaming/engine/test_takeover.py",),
     ),
+    Sabotage(
+        name="500 for whoever is cut short by the end of a server",
+        path="chatserver/edge.py",
+        old="            await _answer(send, Draining(retry_after_ms=2000))",
+        new="            raise",
+        seen_by=("tests/chatserver/test_edge_cut_short.py",),
+    ),
+    Sabotage(
+        name="a run that is not seen from its beginning taken for whole",
+        path="streaming/eventlog/tailer.py",
+        old="channel.ring.first != 1",
+        new="channel.ring.first is None",
+        seen_by=("tests/streaming/eventlog/test_awaited.py",),
+    ),
+    Sabotage(
+        name="one feed number for two events",
+        path="conversations/services/feed.py",
+        old="first = last - len(told) + 1",
+        new="first = last",
+        seen_by=("tests/conversations/services/test_feed.py", "tests/conversations/services/test_run_open.py"),
+    ),
 )
