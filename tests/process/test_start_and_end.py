@@ -1,11 +1,15 @@
 """From the first breath of a process to its last: who may start, and how everybody is sent home."""
 
 import asyncio
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -112,6 +116,22 @@ async def test_an_idle_server_ends_at_once(make_server: MakeServer, kind: str) -
     code = server.wait(within=5)
     assert code in ({0} if kind == "uvicorn" else {0, -signal.SIGTERM})
     assert "Traceback" not in server.log
+
+
+@ONE_ON_SQLITE
+@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
+async def test_a_server_that_has_ended_leaves_all_it_knows_in_one_file(
+    make_server: MakeServer, people: People, tmp_path: Path, kind: str
+) -> None:
+    server = make_server(kind=kind).start()
+    async with Client(server.url, people["ada"].token) as ada:
+        threads = {await ada.new_thread() for _ in range(3)}
+    server.terminate()
+    assert server.wait(within=10) == 0
+    copy = shutil.copy(server.data_dir / "chat.sqlite3", tmp_path / "copy.sqlite3")
+    with closing(sqlite3.connect(copy)) as database:
+        found = {str(UUID(identifier)) for (identifier,) in database.execute("SELECT id FROM conversations_thread")}
+    assert threads <= found
 
 
 @pytest.mark.parametrize("kind", ANY_SERVER)
