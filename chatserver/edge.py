@@ -235,8 +235,8 @@ async def _answer(send: Send, error: ChatError, *, more_body: bool = False) -> N
         (b"connection", b"close"),
         *_SAFE_HEADERS,
     ]
-    if error.retry_after_ms is not None:
-        headers.append((b"retry-after", str(max(1, -(-error.retry_after_ms // 1000))).encode()))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", error.retry_after.encode()))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": more_body})
 

@@ -38,4 +38,4 @@ class ModelServerAdmin(ReadOnlyAdmin):
 
     @admin.display(description="waiting in line")
     def waiting(self, server: ModelServer) -> int:
-        return selectors.claimable().filter(provider=server.name).count()
+        return sum(load.waiting for load in selectors.loads() if load.server == server.name)

@@ -15,8 +15,8 @@ def json_answer(value: Any, *, status: int = 200) -> HttpResponse:
 
 def error_answer(error: ChatError) -> HttpResponse:
     answer = json_answer({"error": error.as_object()}, status=error.status)
-    if error.retry_after_ms is not None and error.status in (429, 503):
-        answer["Retry-After"] = str(max(1, -(-error.retry_after_ms // 1000)))
+    if error.retry_after is not None:
+        answer["Retry-After"] = error.retry_after
     if isinstance(error, NotAuthenticated):
         answer["WWW-Authenticate"] = "Bearer"
     return answer

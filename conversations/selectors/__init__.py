@@ -6,7 +6,6 @@ from conversations.selectors.messages import MessagePage, all_below, message_pag
 from conversations.selectors.queue import (
     Load,
     Place,
-    claimable,
     held_at,
     in_turn,
     loads,
@@ -39,7 +38,6 @@ __all__ = [
     "UnderWay",
     "access_page",
     "all_below",
-    "claimable",
     "feed_after",
     "feed_cursor",
     "feed_heads",

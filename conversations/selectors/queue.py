@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 
-from conversations.models import Approval, Run
-from streaming.protocol.lifecycle import HELD, RunStatus
+from conversations.models import Run
+from streaming.protocol.lifecycle import HELD
 
 LATELY = 20  # the last runs of a model server, from which the next ones are estimated
 SERVERS = 50  # for how many at once there are estimates; without a bound PostgreSQL expects hundreds and compiles
@@ -24,7 +24,7 @@ _WAITING_OF = """
 SELECT COUNT(*) FROM (SELECT 1 FROM conversations_run WHERE owner_id = %s AND status = 'queued' LIMIT %s) waiting
 """
 _SOMEBODY_WAITS = "SELECT 1 FROM conversations_run WHERE thread_id = %s AND waiting LIMIT 1"
-# The same as ``claimable``.
+# Runs that wait for a worker: queued, or parked with nothing left that a person has to decide.
 _CLAIMABLE = """(run.status = 'queued' AND NOT run.waiting)
     OR (run.status = 'requires_action' AND NOT EXISTS (
         SELECT 1 FROM conversations_approval undecided WHERE undecided.run_id = run.id AND undecided.decision = ''
@@ -86,13 +86,6 @@ class Place:
     position: int
     running: int
     took: float | None
-
-
-def claimable() -> QuerySet[Run]:
-    """Runs that wait for a worker: queued, or parked with nothing left that a person has to decide."""
-    undecided = Approval.objects.filter(run=OuterRef("pk"), decision=Approval.Decision.PENDING)
-    decided = Q(status=RunStatus.REQUIRES_ACTION) & ~Exists(undecided)
-    return Run.objects.filter(Q(status=RunStatus.QUEUED, waiting=False) | decided)
 
 
 def held_at(servers: Collection[str]) -> QuerySet[Run]:

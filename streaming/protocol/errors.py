@@ -60,6 +60,13 @@ class ChatError(Exception):
         self.retry_after_ms = retry_after_ms
         self.log_id = log_id
 
+    @property
+    def retry_after(self) -> str | None:
+        """The header of this name, in whole seconds: of 429 and 503, where it is known when to come again."""
+        if self.retry_after_ms is None or self.status not in (429, 503):
+            return None
+        return str(max(1, -(-self.retry_after_ms // 1000)))
+
     def as_object(self) -> ErrorObject:
         return ErrorObject(
             code=self.code,

@@ -66,7 +66,8 @@ def test_a_send_to_a_busy_thread_waits_without_messages(user: Any) -> None:
     created = json.loads(RunEvent.objects.get(run=run).text)["data"]["run"]
     assert (created["waiting"], created["user_message_id"], created["request"]["content"]) == (True, None, "And then?")
     assert (Message.objects.count(), Thread.objects.get().updated_at) == (2, before)
-    assert list(selectors.claimable().values_list("pk", flat=True)) == [first.pk]
+    both = [first.pk, run.pk]
+    assert selectors.still_claimable(run_ids=both, thread_ids=[first.thread_id]) == [first.pk]
     assert claim_run(run_id=run.pk, holder="w", expiry=10) is None
     agree(run)
 
