@@ -1,9 +1,9 @@
 # make run    set everything up and serve at http://127.0.0.1:8000 (PORT changes it)
 # make test   set everything up and pass all tests
-# make check  format, lint, types, imports, tests
+# make check  format, lint, types, imports, tests, and whether anything costs more than it did
 # make chaos  break everything at random, some 300 kills, and prove that nothing is lost (half an hour)
 # make chaos-table  the same, and write what came of it into docs/reliability.md
-# make bench  what a token and a question cost, beside their limits (long; SHORT=1 takes a minute)
+# make bench  what a token, a question and a reader cost, beside their limits (an hour; SHORT=1 takes two minutes)
 # make proofs hundreds of random histories and a thousand random runs, where CI is content with some
 # make attacks  everything that is tried against the server, and who may do what
 # make sabotage  spoil a line at a time in a copy of the tree, and see that the tests see it
@@ -45,6 +45,7 @@ test: setup
 check: setup
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types page lint
 	@tests/run.sh
+	@$(MAKE) --no-print-directory bench SHORT=1
 
 lint:
 	@$(BIN)/ruff format --check $(CODE)

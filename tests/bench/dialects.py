@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -20,12 +22,16 @@ _OPENING = 50  # sockets that are opened at a time
 class Dialect(Protocol):
     port: int
 
-    async def prepare(self, streams: int) -> None:
-        """Make what has to be there before the clock runs."""
+    async def prepare(self, streams: int, *, readers: int = 1) -> None:
+        """Make what has to be there before the clock runs, for so many answers and so many readers of each."""
         ...
 
     async def ask(self, number: int, model: str) -> Wire:
         """Ask question ``number``; returns as soon as it is asked."""
+        ...
+
+    async def follow(self, number: int) -> Wire:
+        """Read the answer to question ``number`` once more, from its beginning, over a connection of its own."""
         ...
 
     def texts(self, wire: Wire) -> Iterator[tuple[float, str]]:
@@ -40,12 +46,18 @@ class _Http:
     port: int
     wires: list[Wire] = field(default_factory=list)
 
-    async def prepare(self, streams: int) -> None:
-        pass
+    async def prepare(self, streams: int, *, readers: int = 1) -> None:
+        assert readers == 1, "it has one reader"
 
     async def ask(self, number: int, model: str) -> Wire:
+        return await self._requested(self._request(number, model))
+
+    async def follow(self, number: int) -> Wire:
+        raise NotImplementedError
+
+    async def _requested(self, request: bytes) -> HttpWire:
         _, wire = await asyncio.get_running_loop().create_connection(HttpWire, "127.0.0.1", self.port)
-        wire.ask(self._request(number, model))
+        wire.ask(request)
         self.wires.append(wire)
         return wire
 
@@ -101,15 +113,33 @@ class ChatStream(_Http):
 
     tokens: Sequence[str] = ()
     threads: list[str] = field(default_factory=list)
+    a_person: int = STREAMS_A_PERSON
+    asked: dict[int, HttpWire] = field(default_factory=dict)
 
-    async def prepare(self, streams: int) -> None:
-        self.threads = await _threads(self.port, self.tokens, streams)
+    async def prepare(self, streams: int, *, readers: int = 1) -> None:
+        self.a_person = max(1, STREAMS_A_PERSON // readers)
+        self.threads = await threads_of(self.port, [self._token(number) for number in range(streams)])
+
+    async def ask(self, number: int, model: str) -> Wire:
+        self.asked[number] = await self._requested(self._request(number, model))
+        return self.asked[number]
+
+    async def follow(self, number: int) -> Wire:
+        head = await self.asked[number].head()
+        address = re.search(rb"(?im)^location: (\S+?/runs/[^/\s]+/events)", head)
+        if address is None:
+            raise ValueError(f"answered {head[:200]!r}")
+        path = urlsplit(address[1].decode()).path
+        return await self._requested(get(self.port, f"{path}?after=0&snapshot=0", token=self._token(number)))
+
+    def _token(self, number: int) -> str:
+        return self.tokens[number // self.a_person % len(self.tokens)]
 
     def _path(self, number: int) -> str:
         return f"/api/v1/threads/{self.threads[number]}/runs"
 
     def _headers(self, number: int) -> dict[str, str]:
-        return {"Authorization": f"Bearer {_of(self.tokens, number)}"}
+        return {"Authorization": f"Bearer {self._token(number)}"}
 
     def _body(self, number: int, model: str) -> dict[str, Any]:
         return {"content": QUESTION.format(number=number), "model": f"ollama/{model}"}
@@ -127,22 +157,24 @@ class ChatSocket:
     tokens: Sequence[str] = ()
     threads: list[str] = field(default_factory=list)
     wires: list[SocketWire] = field(default_factory=list)
+    a_person: int = STREAMS_A_PERSON
 
-    async def prepare(self, streams: int) -> None:
-        self.threads = await _threads(self.port, self.tokens, streams)
-        for first in range(0, streams, _OPENING):
-            opening = [self._open(number) for number in range(first, min(first + _OPENING, streams))]
+    async def prepare(self, streams: int, *, readers: int = 1) -> None:
+        self.a_person = max(1, STREAMS_A_PERSON // readers)
+        self.threads = await threads_of(self.port, [self._token(number) for number in range(streams)])
+        await self.connect(streams)
+
+    async def connect(self, sockets: int) -> None:
+        """Open so many, a bounded number at a time, each signed in by a token."""
+        for first in range(0, sockets, _OPENING):
+            opening = [self._open(number) for number in range(first, min(first + _OPENING, sockets))]
             self.wires += await asyncio.gather(*opening)
 
     async def _open(self, number: int) -> SocketWire:
-        loop = asyncio.get_running_loop()
-        _, wire = await loop.create_connection(
-            lambda: SocketWire(last=b'"event":"thread.run.completed"'), "127.0.0.1", self.port
-        )
-        wire.knock(host=f"127.0.0.1:{self.port}", token=_of(self.tokens, number))
-        async with asyncio.timeout(30):
-            await wire.opened
-        return wire
+        return await opened_socket(self.port, token=self._token(number))
+
+    def _token(self, number: int) -> str:
+        return self.tokens[number // self.a_person % len(self.tokens)]
 
     async def ask(self, number: int, model: str) -> Wire:
         question = {
@@ -154,6 +186,14 @@ class ChatSocket:
         sent = {"event": "message.send", "req": str(number), "data": question}
         self.wires[number].ask(frame(json.dumps(sent).encode()))
         return self.wires[number]
+
+    async def follow(self, number: int) -> Wire:
+        acknowledged = await self.wires[number].reply()
+        wire = await self._open(number)
+        self.wires.append(wire)
+        data = {"run_id": acknowledged["run_id"], "after": 0, "snapshot": False}
+        wire.ask(frame(json.dumps({"event": "subscribe", "req": "follow", "data": data}).encode()))
+        return wire
 
     def texts(self, wire: Wire) -> Iterator[tuple[float, str]]:
         yield from _answer(wire.body())
@@ -189,16 +229,36 @@ def _lines(pieces: Iterable[Piece]) -> Iterator[Piece]:
                 yield at, line
 
 
-def _of(tokens: Sequence[str], number: int) -> str:
-    return tokens[number // STREAMS_A_PERSON % len(tokens)]
+def get(port: int, path: str, *, token: str) -> bytes:
+    """A request for a stream of events."""
+    lines = (
+        f"GET {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        f"Authorization: Bearer {token}",
+        *("Accept: text/event-stream", "Connection: close"),
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-async def _threads(port: int, tokens: Sequence[str], streams: int) -> list[str]:
+async def opened_socket(port: int, *, token: str) -> SocketWire:
+    """A WebSocket that the server has let in."""
+    loop = asyncio.get_running_loop()
+    _, wire = await loop.create_connection(
+        lambda: SocketWire(last=b'"event":"thread.run.completed"'), "127.0.0.1", port
+    )
+    wire.knock(host=f"127.0.0.1:{port}", token=token)
+    async with asyncio.timeout(30):
+        await wire.opened
+    return wire
+
+
+async def threads_of(port: int, tokens: Iterable[str]) -> list[str]:
+    """A new thread for each of these, as whose it is."""
     url = f"http://127.0.0.1:{port}/api/v1/threads"
     async with httpx.AsyncClient(trust_env=False, timeout=30, verify=False) as client:
         made = []
-        for number in range(streams):
-            answer = await client.post(url, json={}, headers={"Authorization": f"Bearer {_of(tokens, number)}"})
+        for token in tokens:
+            answer = await client.post(url, json={}, headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 201, answer.text
             made.append(answer.json()["id"])
         return made

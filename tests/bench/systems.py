@@ -46,13 +46,16 @@ SHAPES = (SQLITE, POSTGRES, POSTGRES_REDIS, REDIS_LOG, TWO)
 
 @dataclass(frozen=True)
 class System:
-    """``ways`` are how it can be asked, by name; ``pid`` is the root of its processes."""
+    """``ways`` are how it can be asked, by name; ``pid`` is the root of its processes, ``beside`` those of what it
+    stands on.
+    """
 
     name: str
     pid: int
     port: int
     ways: dict[str, Callable[[], Dialect]]
     tokens: Sequence[str] = field(default=(), repr=False)
+    beside: dict[str, int] = field(default_factory=dict)
 
 
 @contextmanager
@@ -73,20 +76,24 @@ def bare_relay(upstream: System) -> Iterator[System]:
 
 
 @contextmanager
-def chat_server(shape: Shape, upstream: System, **settings: Any) -> Iterator[System]:
+def chat_server(shape: Shape, upstream: System, *, people: int = PEOPLE, **settings: Any) -> Iterator[System]:
     """Uvicorn, as ``manage.py serve`` starts it, with people in it."""
     with ExitStack() as held:
         home = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="chat-bench-")))
         data_dir = home / "data"
         data_dir.mkdir()
+        beside: dict[str, int] = {}
         where: dict[str, Any] = {"OLLAMA_BASE_URL": f"http://127.0.0.1:{upstream.port}", **settings}
         if shape.postgres:
             own = held.enter_context(OwnPostgres(fsync="on"))
             where["DATABASE_URL"] = PostgresServer(own.url()).create()
-        tokens = _people(data_dir, **where)
+            beside["PostgreSQL"] = own.pid
+        tokens = _people(people, data_dir, **where)
         if shape.redis:
-            where["REDIS_URL"] = held.enter_context(OwnRedis()).url
+            redis = held.enter_context(OwnRedis())
+            where["REDIS_URL"] = redis.url
             where["EVENT_LOG"] = shape.event_log
+            beside["Redis"] = redis.pid
         arguments = ["--workers", str(shape.processes)] if shape.processes > 1 else []
         server = ChatServer(data_dir, arguments=arguments, **where)
         held.callback(server.kill)
@@ -95,11 +102,11 @@ def chat_server(shape: Shape, upstream: System, **settings: Any) -> Iterator[Sys
             "SSE": lambda: ChatStream(server.port, tokens=tokens),
             "WebSocket": lambda: ChatSocket(server.port, tokens=tokens),
         }
-        yield System(shape.name, server.pid, server.port, ways, tokens)
+        yield System(shape.name, server.pid, server.port, ways, tokens, beside)
 
 
-def _people(data_dir: Path, **settings: Any) -> list[str]:
-    command = [sys.executable, "-m", "tests.bench.people", str(PEOPLE)]
+def _people(number: int, data_dir: Path, **settings: Any) -> list[str]:
+    command = [sys.executable, "-m", "tests.bench.people", str(number)]
     environment = product_environment(data_dir, **settings)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ def upstream() -> object:
 async def test_it_is_paced_and_whole(upstream: System) -> None:
     came = await measure(Direct(upstream.port), Load("20@50", 5), pid=upstream.pid)
     assert (came.whole, came.faults, came.tokens) == (5, [], 100)
-    assert len(came.gaps) >= 5 * 10, "it came in one piece"
+    assert len(came.gaps) >= 5 * 3, "it came in one piece"
     assert came.cpu > 0
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import json
 import os
 import struct
 import time
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 Piece = tuple[float, bytes]  # when it came, on the monotonic clock, and what
 _MASK = b"\x5a\x11\x0f\x73"
@@ -20,6 +21,7 @@ class Wire(asyncio.Protocol):
         self.came: list[Piece] = []
         self.asked_at = 0.0
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.some = asyncio.Event()  # something has come since it was asked
         self._last = last
         self._tail = b""
         self._transport: asyncio.Transport | None = None
@@ -33,6 +35,7 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.came.append((time.monotonic(), data))
+        self.some.set()
         if self._last in self._tail + data:
             self._end()
         self._tail = data[-len(self._last) :]
@@ -43,6 +46,7 @@ class Wire(asyncio.Protocol):
     def ask(self, request: bytes) -> None:
         assert self._transport is not None
         self.came.clear()
+        self.some.clear()
         self.asked_at = time.monotonic()
         self._transport.write(request)
 
@@ -51,6 +55,7 @@ class Wire(asyncio.Protocol):
             self._transport.abort()
 
     def _end(self) -> None:
+        self.some.set()
         if not self.ended.done():
             self.ended.set_result(None)
 
@@ -64,6 +69,15 @@ class HttpWire(Wire):
 
     def __init__(self) -> None:
         super().__init__(last=b"0\r\n\r\n")
+
+    async def head(self) -> bytes:
+        """What stands before the body, once it has come; less where the connection ends in it."""
+        while True:
+            head, found, _ = b"".join(data for _, data in self.came).partition(b"\r\n\r\n")
+            if found or self.ended.done():
+                return head
+            self.some.clear()
+            await self.some.wait()
 
     def body(self) -> Iterator[Piece]:
         buffer, begun, left, whole = b"", False, 0, False
@@ -124,6 +138,21 @@ class SocketWire(Wire):
             if data[0] & 15 == _PING and self._transport is not None:
                 self._transport.write(frame(data[2 : 2 + data[1]], kind=_PONG))
             super().data_received(data)
+
+    async def reply(self) -> dict[str, Any]:
+        """The data of the reply to what was asked last. Raises ValueError where it is an error, or none comes."""
+        while True:
+            for _, text in self.body():
+                told = json.loads(text)
+                if "req" in told:
+                    if told["event"] != "ack":
+                        raise ValueError(f"answered {text[:200]!r}")
+                    data: dict[str, Any] = told["data"]
+                    return data
+            if self.ended.done():
+                raise ValueError("it ended without a reply")
+            self.some.clear()
+            await self.some.wait()
 
     def connection_lost(self, fault: Exception | None) -> None:
         if not self.opened.done():
