@@ -11,6 +11,7 @@ import structlog
 from asgiref.sync import ThreadSensitiveContext
 
 from conversations.database import impatient
+from streaming.patience import Patience
 from streaming.protocol.codec import dumps
 from streaming.protocol.errors import AddressTooLong, BodyTooLarge, ChatError, Draining, HeadersTooLarge, Unavailable
 
@@ -126,9 +127,11 @@ class WriteTimeout:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        patience = Patience(self._seconds)
+
         async def timed_send(message: Message) -> None:
             try:
-                async with asyncio.timeout(self._seconds):
+                with patience:
                     await send(message)
             except TimeoutError:
                 raise _TakesNothing() from None
@@ -137,6 +140,8 @@ class WriteTimeout:
             await self._application(scope, receive, timed_send)
         except _TakesNothing:  # the server cuts a response that was not completed
             log.info("a client took nothing and was given up", path=scope.get("path"))
+        finally:
+            patience.close()
 
 
 class CutShort:

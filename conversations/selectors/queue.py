@@ -12,12 +12,12 @@ from uuid import UUID
 from django.db import connection, models
 from django.db.models import QuerySet
 
+from conversations.database import stored_id
 from conversations.models import Run
 from streaming.protocol.lifecycle import HELD
 
 LATELY = 20  # the last runs of a model server, from which the next ones are estimated
 SERVERS = 50  # for how many at once there are estimates; without a bound PostgreSQL expects hundreds and compiles
-_UUID = models.UUIDField()
 _MOMENT = models.DateTimeField()
 
 _WAITING_OF = """
@@ -96,14 +96,14 @@ def held_at(servers: Collection[str]) -> QuerySet[Run]:
 def waiting_of(owner_id: UUID, *, most: int) -> int:
     """How many runs of a person nobody works on yet; not more than ``most`` are counted."""
     with connection.cursor() as cursor:
-        cursor.execute(_WAITING_OF, [_UUID.get_db_prep_value(owner_id, connection), most])
+        cursor.execute(_WAITING_OF, [stored_id(owner_id), most])
         return int(cursor.fetchone()[0])
 
 
 def somebody_waits(thread_id: UUID) -> bool:
     """Whether a send waits in a thread. Every end of a run asks it, so it is no more than it must be."""
     with connection.cursor() as cursor:
-        cursor.execute(_SOMEBODY_WAITS, [_UUID.get_db_prep_value(thread_id, connection)])
+        cursor.execute(_SOMEBODY_WAITS, [stored_id(thread_id)])
         return cursor.fetchone() is not None
 
 
@@ -128,7 +128,7 @@ def still_claimable(*, run_ids: Sequence[UUID], thread_ids: Sequence[UUID]) -> l
     sql = f"""SELECT run.id FROM conversations_run run WHERE ({_CLAIMABLE})
         AND run.id IN ({_marks(run_ids)}) AND run.thread_id IN ({_marks(thread_ids)})"""
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_UUID.get_db_prep_value(each, connection) for each in (*run_ids, *thread_ids)])
+        cursor.execute(sql, [stored_id(each) for each in (*run_ids, *thread_ids)])
         return [_as_uuid(row[0]) for row in cursor.fetchall()]
 
 
@@ -141,7 +141,7 @@ def places(*, run_ids: Collection[UUID], before: datetime) -> list[Place]:
     if not run_ids:
         return []
     values = [_MOMENT.get_db_prep_value(before, connection)]
-    values += [_UUID.get_db_prep_value(run_id, connection) for run_id in run_ids]
+    values += [stored_id(run_id) for run_id in run_ids]
     with connection.cursor() as cursor:
         cursor.execute(_places_of(len(run_ids), connection.vendor), values)
         return [_place(*row) for row in cursor.fetchall()]

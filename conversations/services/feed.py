@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from conversations import selectors, wire
-from conversations.database import verb
+from conversations.database import stored_id, verb
 from conversations.models import FeedEvent, Thread
 from conversations.ports import ports
 from conversations.selectors import UnderWay
@@ -24,7 +24,6 @@ _NEXT_NUMBERS = """
 INSERT INTO conversations_feedhead (user_id, number) VALUES (%s, %s)
 ON CONFLICT (user_id) DO UPDATE SET number = conversations_feedhead.number + excluded.number RETURNING number
 """
-_UUID = models.UUIDField()
 Told = tuple[str, dict[str, Any]]  # an event of the feed and its data
 
 
@@ -38,7 +37,7 @@ def record(user_id: UUID, event: str, data: dict[str, Any]) -> int:
 def record_all(user_id: UUID, told: Sequence[Told]) -> int:
     """The same for several events, in this order; returns the number of the last one. Two queries."""
     with connection.cursor() as cursor:
-        cursor.execute(_NEXT_NUMBERS, [_UUID.get_db_prep_value(user_id, connection), len(told)])
+        cursor.execute(_NEXT_NUMBERS, [stored_id(user_id), len(told)])
         (last,) = cursor.fetchone()
     first = last - len(told) + 1
     entries = [Entry(number, encode_feed(name, number, data)) for number, (name, data) in enumerate(told, start=first)]

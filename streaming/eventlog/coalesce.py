@@ -9,6 +9,8 @@ from msgspec import UNSET
 from streaming.protocol.events import Event, MessageDelta, StepInProgress
 
 Key = tuple[str, str]
+# What is due within this share of an interval is due now: a timer of its own would come to the same moment.
+_NEARLY = 0.25
 
 
 class Coalescer:
@@ -40,7 +42,7 @@ class Coalescer:
         self._size += len(text)
         first = key not in self._seen
         self._seen.add(key)
-        if first or self._size >= self._limit or now - self._last_out >= self._interval:
+        if first or self._size >= self._limit or now - self._last_out >= (1 - _NEARLY) * self._interval:
             out += self.flush(now)
         return out
 

@@ -90,6 +90,7 @@ class Writer:
         self._patience = patience
         self._store = store or DatabaseStore()
         self._pending: deque[_Append | _Job] = deque()
+        self._gathered: list[_Append | _Job] = []  # in this turn of the event loop
         self._more = threading.Condition()
         self._stopping = False
 
@@ -114,15 +115,24 @@ class Writer:
 
     async def stop(self) -> None:
         """Finish what is pending, then end the thread."""
+        self._hand_over()
         with self._more:
             self._stopping = True
             self._more.notify()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
     def _put(self, item: _Append | _Job) -> None:
-        with self._more:
-            self._pending.append(item)
-            self._more.notify()
+        """Called in the loop. What comes in one turn of it goes to the thread at once: one commit, not many."""
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(item)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            with self._more:
+                self._pending.extend(gathered)
+                self._more.notify()
 
     def _run(self) -> None:
         self._store.open()

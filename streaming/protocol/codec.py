@@ -5,6 +5,7 @@ event can be hurt by a split character, a lone surrogate or U+2028 (msgspec's ow
 """
 
 import json
+from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from streaming.protocol.events import BY_NAME, Event, MessageDelta
 
 _dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+_DELTA = f'{{"event":"{MessageDelta.name}","id":%d,"data":{{"run_id":%s,"content":%s}}}}'
 
 
 class Entry(NamedTuple):
@@ -28,10 +30,9 @@ def dumps(value: Any) -> str:
 
 def encode(event: Event, id: int | None) -> str:
     """The envelope of ``event`` as JSON text; without an id it is a hint."""
-    if type(event) is MessageDelta:  # a token's way: half the cost of the general form
-        data: Any = {"run_id": event.run_id, "content": event.content}
-    else:
-        data = msgspec.to_builtins(event)
+    if type(event) is MessageDelta and id is not None:  # a token's way: a tenth of the cost of the general form
+        return _DELTA % (id, encode_basestring_ascii(event.run_id), encode_basestring_ascii(event.content))
+    data: Any = msgspec.to_builtins(event)
     if id is None:
         return _dumps({"event": event.name, "data": data})
     return _dumps({"event": event.name, "id": id, "data": data})

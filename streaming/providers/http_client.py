@@ -8,6 +8,7 @@ import ssl
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 
 from streaming.protocol.errors import (
     UpstreamDropped,
@@ -35,7 +36,7 @@ def http_client(base_url: str, *, connect: float) -> tuple[httpx.AsyncClient, st
     credentials = (url.username, url.password) if url.userinfo else None
     url = url.copy_with(userinfo=b"")
     client = httpx.AsyncClient(
-        transport=AiohttpTransport(client=_session, trust_env=False),
+        transport=_Transport(client=_session, trust_env=False),
         base_url=url,
         auth=credentials,
         timeout=httpx.Timeout(connect=connect, pool=connect, read=None, write=None),
@@ -44,6 +45,23 @@ def http_client(base_url: str, *, connect: float) -> tuple[httpx.AsyncClient, st
         headers={"Accept-Encoding": "identity", "User-Agent": "chatserver"},
     )
     return client, str(url).rstrip("/")
+
+
+class _Transport(AiohttpTransport):
+    """Hands out the body as aiohttp reads it: what has come by now can be taken at once, without five iterators."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        stream = response.stream
+        assert isinstance(stream, AiohttpResponseStream)
+        response.extensions["body"] = stream._aiohttp_response.content
+        return response
+
+
+def body_of(response: httpx.Response) -> aiohttp.StreamReader:
+    """The bytes of an answer that is being streamed, as they stood on the wire. Raises what is in HTTP_FAULTS."""
+    body: aiohttp.StreamReader = response.extensions["body"]
+    return body
 
 
 def _session() -> aiohttp.ClientSession:

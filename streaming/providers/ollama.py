@@ -21,6 +21,7 @@ from streaming.protocol.errors import (
     UpstreamUnreachable,
 )
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
+from streaming.providers.beat import Beat
 from streaming.providers.http_client import HTTP_FAULTS, header, http_client, upstream_fault
 from streaming.providers.ndjson import LineSplitter
 from streaming.providers.ollama_errors import NOT_OLLAMA, HttpAnswer, http_failure
@@ -66,7 +67,7 @@ class OllamaProvider:
         self.max_line = max_line
         self._first_byte = first_byte
         self._idle = idle
-        self._pace = pace
+        self._beat = Beat(pace) if pace else None
         self._models_ttl = models_ttl
         self._facts: dict[tuple[str, str], tuple[float, Facts]] = {}
         self._client, self.shown_url = http_client(base_url, connect=connect)
@@ -78,7 +79,7 @@ class OllamaProvider:
         fault: UpstreamError | None = None
         async with self._asked(request, stream=True) as (response, deadline):
             _check_stream(response)
-            reader = self._reader(response, deadline)
+            reader = self._reader(response, deadline, beat=self._beat)
             while not answer.finished and fault is None:
                 try:
                     data = await reader.read()
@@ -106,7 +107,7 @@ class OllamaProvider:
         async with self._asked(request, stream=False) as (response, deadline):
             if "json" not in header(response, "content-type").lower():
                 raise UpstreamProtocol(NOT_OLLAMA)
-            body = await self._body(self._reader(response, deadline, pace=0.0))
+            body = await self._body(self._reader(response, deadline))
             # A server that streams all the same is taken at its word.
             chunks = answer.feed(body.split(b"\n") if _is_ndjson(response) else [body] if body else [])
         if not answer.finished:
@@ -164,13 +165,13 @@ class OllamaProvider:
             with suppress(*HTTP_FAULTS):  # a connection that is broken already
                 await response.aclose()
 
-    def _reader(self, response: httpx.Response, deadline: float, *, pace: float | None = None) -> BodyReader:
-        return BodyReader(response, deadline=deadline, idle=self._idle, pace=self._pace if pace is None else pace)
+    def _reader(self, response: httpx.Response, deadline: float, *, beat: Beat | None = None) -> BodyReader:
+        return BodyReader(response, deadline=deadline, idle=self._idle, beat=beat)
 
     async def _refusal(self, response: httpx.Response, *, streaming: bool) -> UpstreamError:
         """The error of an answer other than 200, read no further than it can matter."""
         deadline = asyncio.get_running_loop().time() + _ERROR_BODY_DEADLINE
-        reader = BodyReader(response, deadline=deadline, idle=_ERROR_BODY_DEADLINE, pace=0.0)
+        reader = BodyReader(response, deadline=deadline, idle=_ERROR_BODY_DEADLINE)
         body = bytearray()
         with suppress(UpstreamError):  # the status says enough
             while len(body) < _MAX_ERROR_BODY and (data := await reader.read()):
@@ -196,7 +197,7 @@ class OllamaProvider:
         async with self._response(method, path, None if body is None else dumps(body), deadline) as response:
             if response.status_code != 200:
                 raise await self._refusal(response, streaming=False)
-            text = await self._body(self._reader(response, deadline, pace=0.0))
+            text = await self._body(self._reader(response, deadline))
         try:
             return json.loads(text)
         except (ValueError, RecursionError):

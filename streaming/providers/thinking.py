@@ -48,7 +48,9 @@ class ThinkSplitter:
 
     def feed(self, text: str) -> Split:
         if self._at is _At.PLAIN:
-            return Split(content=self._trimmed(text))
+            return Split("", self._trimmed(text))
+        if self._at is _At.ANSWER and not self._partial and "<" not in text and "◁" not in text:  # the usual token
+            return Split("", text)
         text = self._partial + text
         self._partial = ""
         match self._at:
@@ -112,7 +114,7 @@ class ThinkSplitter:
         return thinking
 
     def _answer(self, text: str) -> str:
-        if "<" not in text and "◁" not in text:  # the usual token
+        if "<" not in text and "◁" not in text:
             return text
         tag = _ANY_TAG.search(text)
         if tag is None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from chatserver.accounts.principal import Principal
@@ -14,6 +14,7 @@ from conversations.permissions import require
 from streaming.transports import sse_wire
 from streaming.transports.answers import endpoint, last_event
 from streaming.transports.broken import told_feed_as_broken
+from streaming.transports.event_stream import EventStream
 from streaming.transports.feed_follow import follow_feed
 from streaming.transports.live import Live, connections
 from streaming.wiring import Engine, engine
@@ -26,12 +27,7 @@ async def events(request: HttpRequest, principal: Principal) -> HttpResponseBase
     after = last_event(request)
     live = connections().admit(principal)
     names = request.GET.get("names") != "0"
-    answer = StreamingHttpResponse(
-        _guarded(_body(engine(), live, after=after, names=names), live, names=names), headers=sse_wire.HEADERS
-    )
-    # The connection may be gone before the body is ever asked for; then its end is nobody's but the response's.
-    answer._resource_closers.append(lambda: connections().leave(live))  # type: ignore[attr-defined]
-    return answer
+    return EventStream(_guarded(_body(engine(), live, after=after, names=names), live, names=names), live)
 
 
 async def _body(engine: Engine, live: Live, *, after: int, names: bool) -> AsyncGenerator[bytes, None]:

@@ -1,13 +1,13 @@
 """Following one run from a cursor: the loop that every transport stands on. It holds a cursor and nothing else."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
 from streaming.eventlog.tailer import Tailer
+from streaming.patience import Patience
 from streaming.protocol.codec import Entry
 from streaming.protocol.marks import is_snapshot, is_terminal
 from streaming.transports.live import Live
@@ -57,6 +57,7 @@ async def follow(
     cursor = after
     with ExitStack() as stack:
         subscription = stack.enter_context(tailer.subscribe(run_id))
+        silence = stack.enter_context(closing(Patience(heartbeat)))
         if live is not None:
             stack.enter_context(live.waking(subscription.wake))
         while live is None or live.may_deliver:
@@ -92,7 +93,7 @@ async def follow(
             if live is not None and live.ending is not None:
                 return  # a restart takes nothing away: what there was has been given
             try:
-                async with asyncio.timeout(heartbeat):
+                with silence:
                     await subscription.something_new()
             except TimeoutError:
                 yield News()

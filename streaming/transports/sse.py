@@ -6,13 +6,12 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from django.http import StreamingHttpResponse
-
 from conversations.models import Run
 from streaming.protocol.marks import is_terminal
 from streaming.transports import sse_wire
 from streaming.transports.beginning import Beginning
 from streaming.transports.broken import told_as_broken
+from streaming.transports.event_stream import EventStream
 from streaming.transports.falling_behind import Overtaking, TooFarBehind
 from streaming.transports.follow import News, follow
 from streaming.transports.live import Live, connections
@@ -21,15 +20,12 @@ from streaming.wiring import Engine
 
 def stream_run(
     engine: Engine, run: Run, live: Live, *, start: Beginning, names: bool = True, done: bool = False
-) -> StreamingHttpResponse:
+) -> EventStream:
     """The run's events from ``start`` to its end. The response takes ``live`` over and leaves when it is closed, which
     stops nothing but itself.
     """
     body = _guarded(_body(engine, run, live, start=start, names=names, done=done), live, run, names=names)
-    answer = StreamingHttpResponse(body, headers=sse_wire.HEADERS)
-    # The connection may be gone before the body is ever asked for; then its end is nobody's but the response's.
-    answer._resource_closers.append(lambda: connections().leave(live))  # type: ignore[attr-defined]
-    return answer
+    return EventStream(body, live)
 
 
 async def _body(

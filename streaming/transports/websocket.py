@@ -18,6 +18,7 @@ from chatserver.gates import refused
 from conversations import permissions, wire
 from conversations.database import storage_error
 from conversations.models import Run
+from streaming.patience import Patience
 from streaming.protocol.errors import ChatError, Draining, Forbidden, InternalError, NotAuthenticated
 from streaming.tasks import TaskRegistry
 from streaming.transports import sending, session
@@ -72,6 +73,7 @@ class ChatSocket(AsyncConsumer):
         self.pinged = False
         self.last_frame = asyncio.get_running_loop().time()
         self._writing = asyncio.Lock()
+        self._patience = Patience(self.engine.numbers.write_timeout)
         self._lasting: asyncio.Task[None] | None = None  # one frame that takes its time; a second one waits its turn
         if session.PROTOCOL not in self.scope["subprotocols"]:
             await self.base_send({"type": "websocket.accept"})
@@ -111,8 +113,11 @@ class ChatSocket(AsyncConsumer):
         if self.closed:
             raise SocketClosed()
         try:
-            async with asyncio.timeout(self.engine.numbers.write_timeout), self._writing:
-                await self.base_send({"type": "websocket.send", "text": text})
+            async with self._writing:
+                if self.closed:  # while this one waited for its turn
+                    raise SocketClosed()
+                with self._patience:
+                    await self.base_send({"type": "websocket.send", "text": text})
         except TimeoutError:
             self.close(CloseCode.TOO_SLOW)
             raise SocketClosed() from None

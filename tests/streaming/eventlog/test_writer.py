@@ -109,3 +109,26 @@ async def test_runs_whose_events_have_to_wait_are_named_once(thread: Writer, hea
     with mock.patch.object(writer, "commit", commit):
         await write(thread, ONE)
     assert heard.delayed == [ONE]
+
+
+async def test_what_comes_in_one_turn_of_the_loop_is_one_commit(thread: Writer):
+    commits: list[int] = []
+
+    def commit(batches: Sequence[Any], **_: Any) -> list[Any]:
+        commits.append(len(batches))
+        return []
+
+    runs = [UUID(int=number) for number in range(1, 21)]
+    with mock.patch.object(writer, "commit", commit):
+        await asyncio.gather(*(write(thread, run_id) for run_id in runs))
+    assert commits == [20]
+
+
+async def test_what_was_appended_just_before_the_end_is_written(heard: Heard):
+    thread = Writer(patience=1.0)
+    thread.start(heard.publish)
+    with mock.patch.object(writer, "commit", return_value=[]):
+        done = thread.append(run_id=ONE, number=1, entries=[Entry(1, "{}")])
+        await thread.stop()
+        await done
+    assert heard.published == [ONE]

@@ -1,0 +1,39 @@
+"""Moments that many share: streams that wait for the same one are served by one turn of the event loop."""
+
+import asyncio
+
+
+class Beat:
+    """Strikes ``parts`` times in each ``interval`` (seconds), as long as somebody waits.
+
+    A hundred streams that each wait 40 ms by themselves wake the loop, and the writer behind it, 2,500 times a second;
+    on a beat of 10 ms it is a hundred times. Belongs to one event loop.
+    """
+
+    def __init__(self, interval: float, *, parts: int = 4) -> None:
+        self._interval = interval
+        self._period = interval / parts
+        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+
+    def number_after(self, moment: float) -> int:
+        """The last strike that is not later than one interval after ``moment`` (the loop's clock)."""
+        return int((moment + self._interval) / self._period)
+
+    async def strike(self, number: int) -> None:
+        """Return when strike ``number`` has come; at once where it has passed."""
+        loop = asyncio.get_running_loop()
+        at = number * self._period
+        if at <= loop.time():
+            return
+        waiting = self._waiting.get(number)
+        if waiting is None:
+            waiting = self._waiting[number] = []
+            loop.call_at(at, self._struck, number)
+        struck = loop.create_future()
+        waiting.append(struck)
+        await struck
+
+    def _struck(self, number: int) -> None:
+        for struck in self._waiting.pop(number):
+            if not struck.done():  # whoever waited may have been cancelled
+                struck.set_result(None)

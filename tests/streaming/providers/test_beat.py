@@ -1,0 +1,57 @@
+"""Those who wait for one moment wake together; nobody waits longer than an interval."""
+
+import asyncio
+
+import pytest
+
+from streaming.providers.beat import Beat
+
+INTERVAL = 0.04
+
+
+async def test_those_who_come_shortly_after_one_another_wake_in_one_turn_of_the_loop():
+    loop, beat = asyncio.get_running_loop(), Beat(INTERVAL)
+    turns: list[int] = []
+    turn = 0
+
+    def count() -> None:
+        nonlocal turn
+        turn += 1
+        loop.call_later(0.001, count)
+
+    async def wait(number: int) -> None:
+        await beat.strike(number)
+        turns.append(turn)
+
+    count()
+    number = beat.number_after(loop.time())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(wait(number))
+    assert len(set(turns)) == 1
+    assert len(turns) == 20
+
+
+@pytest.mark.parametrize("moment", [0.0, 1.0, 1.001, 1.0099, 1.01, 123456.789])
+def test_a_strike_is_at_most_an_interval_away_and_at_least_three_quarters(moment: float):
+    beat = Beat(INTERVAL)
+    away = beat.number_after(moment) * INTERVAL / 4 - moment
+    assert 0.75 * INTERVAL - 1e-6 <= away <= INTERVAL + 1e-6
+
+
+async def test_a_strike_that_has_passed_is_not_waited_for():
+    beat = Beat(INTERVAL)
+    async with asyncio.timeout(1):
+        await beat.strike(1)
+    assert beat._waiting == {}
+
+
+async def test_who_is_cancelled_keeps_nobody_from_waking():
+    loop, beat = asyncio.get_running_loop(), Beat(INTERVAL)
+    number = beat.number_after(loop.time())
+    leaving, staying = (asyncio.create_task(beat.strike(number)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    async with asyncio.timeout(1):
+        await staying
+    assert beat._waiting == {}
