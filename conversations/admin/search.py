@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
-from conversations.models import Message
+from conversations import selectors
 
 Row = TypeVar("Row", bound=Model)
 MOST_WORDS = 8
@@ -24,6 +24,7 @@ def found(rows: QuerySet[Row], words: str, fields: Sequence[str], text: Callable
 
 
 def said_in_thread(word: str) -> Q:
-    """Threads with ``word`` in the title or in any message."""
-    messages = Message.objects.filter(thread=OuterRef("pk"), content__icontains=word)
-    return Q(title__icontains=word) | Q(Exists(messages))
+    """Threads with ``word`` in the title, or with a word that begins so in any of their messages."""
+    titled = Q(title__icontains=word)
+    said = selectors.threads_saying(word)
+    return titled if said is None else titled | Q(pk__in=said)

@@ -7,6 +7,7 @@ from conversations.models.message import Message
 from conversations.models.model_server import LearnedModel, ModelServer
 from conversations.models.run import Approval, Run, Step
 from conversations.models.run_log import RunCheckpoint, RunEvent, RunLease
+from conversations.models.search import SearchEntry
 from conversations.models.server_process import ServerProcess
 from conversations.models.thread import Folder, Thread
 
@@ -24,6 +25,7 @@ __all__ = [
     "RunCheckpoint",
     "RunEvent",
     "RunLease",
+    "SearchEntry",
     "ServerProcess",
     "Step",
     "Thread",

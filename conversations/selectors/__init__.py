@@ -24,16 +24,19 @@ from conversations.selectors.runs import (
     steps_before,
     stored_entries,
 )
+from conversations.selectors.search import Found, SearchPage, search_page, threads_saying
 from conversations.selectors.threads import ThreadPage, UnderWay, thread_page, under_way, waiting_runs
 
 __all__ = [
     "AccessPage",
     "FeedPiece",
+    "Found",
     "Load",
     "MessagePage",
     "Place",
     "RunEnds",
     "RunRecord",
+    "SearchPage",
     "ThreadPage",
     "UnderWay",
     "access_page",
@@ -56,12 +59,14 @@ __all__ = [
     "record_of",
     "recorded_run",
     "run_ends",
+    "search_page",
     "siblings",
     "somebody_waits",
     "steps_before",
     "still_claimable",
     "stored_entries",
     "thread_page",
+    "threads_saying",
     "told_by_rows",
     "under_way",
     "waiting_of",

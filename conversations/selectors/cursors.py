@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -48,6 +49,14 @@ def decode_id(cursor: str) -> UUID:
         return UUID(pk)
     except ValueError:
         raise _not_ours() from None
+
+
+def decode_number(cursor: str) -> int:
+    """Raises InvalidRequest."""
+    (text,) = decode(cursor, parts=1)
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise _not_ours()
+    return int(text)
 
 
 def _not_ours() -> InvalidRequest:

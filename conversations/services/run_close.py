@@ -10,7 +10,7 @@ from conversations import wire
 from conversations.database import verb
 from conversations.models import Message, Run, RunLease, Step, Thread
 from conversations.ports import ports
-from conversations.services import feed
+from conversations.services import feed, search
 from conversations.services.locks import lock_thread_of
 from conversations.services.run_lease import Claim
 from conversations.services.run_waiting import start_next
@@ -95,6 +95,7 @@ def store_answer(run: Run, message: objects.Message) -> None:
         thinking=message.thinking,
         finished_at=wire.moment(message.finished_at),
     )
+    search.keep(message_id=run.answer_id, owner_id=run.owner_id, content=message.text, status=message.status)
 
 
 def store_steps(run_id: UUID, steps: Sequence[objects.Step]) -> None:

@@ -20,7 +20,7 @@ from conversations.database import verb
 from conversations.models import Message, Run, RunLease, Thread
 from conversations.ports import ports
 from conversations.selectors import UnderWay
-from conversations.services import feed
+from conversations.services import feed, search
 from conversations.services.idempotency import Key
 from conversations.services.run_queue import require_place
 from conversations.services.run_rows import Choice, move_head, new_answer, new_question, opening_events, plain
@@ -230,6 +230,7 @@ def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _
             run.answer = _reopened(place.answer, run)
         runs.append(run)
     Message.objects.bulk_create(messages)
+    search.add(messages, owner_id=thread.owner_id)
     _begin(runs, asked_again=place.question is not None)
     move_head(thread, runs[0], title=place.content, at=now)
     return runs

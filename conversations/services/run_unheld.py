@@ -14,7 +14,7 @@ from django.utils import timezone
 from conversations import wire
 from conversations.models import Message, Run, RunLease, Step, Thread
 from conversations.ports import ports
-from conversations.services import feed
+from conversations.services import feed, search
 from conversations.services.locks import lock_thread_of
 from conversations.services.run_waiting import start_next, tell_queue
 from streaming.protocol import objects
@@ -99,6 +99,7 @@ def _closed_answer(run: Run) -> Event:
     answer.status = MessageStatus.INCOMPLETE
     answer.finished_at = run.finished_at
     Message.objects.filter(pk=answer.pk).update(status=answer.status, finished_at=answer.finished_at)
+    search.keep(message_id=answer.pk, owner_id=run.owner_id, content=answer.content, status=answer.status)
     return MessageIncomplete(**_common(run), message=wire.message_object(answer), reason=run.status)
 
 

@@ -13,7 +13,7 @@ from conversations import selectors, wire
 from conversations.database import verb
 from conversations.models import Message, Run, RunLease, Thread
 from conversations.ports import ports
-from conversations.services import feed
+from conversations.services import feed, search
 from conversations.services.locks import lock_thread_of
 from conversations.services.run_rows import Choice, message_events, move_head, new_answer, new_question, plain
 from streaming.protocol.codec import Entry, encode
@@ -117,7 +117,9 @@ def start_next(*, thread_id: UUID, ended: Run | None = None) -> Started | None:
     thread, now, content = run.thread, timezone.now(), run.request["content"]
     run.question = new_question(thread, parent=thread.head, content=content, at=now)
     run.answer = new_answer(run, at=now)
-    Message.objects.bulk_create([run.question, run.answer])
+    messages = [run.question, run.answer]
+    Message.objects.bulk_create(messages)
+    search.add(messages, owner_id=thread.owner_id)
     run.waiting, run.request = False, None
     begun = Run.objects.filter(pk=run.pk, waiting=True).update(
         waiting=False, request=None, question=run.question, answer=run.answer

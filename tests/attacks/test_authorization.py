@@ -101,6 +101,7 @@ def test_a_cursor_of_another_person_opens_nothing_of_theirs(world: World) -> Non
     assert SECRET.encode() not in get(world, f"/api/v1/threads?cursor={cursor}", R.OTHER_TOKEN).body
     for nonsense in ("x", "%00", "../..", "9" * 500):
         assert get(world, f"/api/v1/threads?cursor={nonsense}").status == 400
+        assert get(world, f"/api/v1/search?q=canary&cursor={nonsense}").status == 400
 
 
 # --- A09: one authenticator, however the token comes ---------------------------------------------------------------
@@ -277,7 +278,15 @@ def test_nobody_adds_another_accounts_address(user: User, other_user: User, veri
 def test_no_search_list_or_feed_has_anything_of_others(world: World) -> None:
     """A17: whatever is asked for, and also for an administrator by token."""
     for role in (R.OTHER_TOKEN, R.ADMINISTRATOR_TOKEN, R.READER):
-        for address in (f"threads?q={SECRET}", "threads?archived=1", "access-records", "tokens", "models", "me"):
+        for address in (
+            f"threads?q={SECRET}",
+            f"search?q={SECRET}",
+            "threads?archived=1",
+            "access-records",
+            "tokens",
+            "models",
+            "me",
+        ):
             told = get(world, f"/api/v1/{address}", role)
             assert (told.status, SECRET.encode() in told.body) == (200, False), address
         talk = world.inside.talk(
@@ -286,7 +295,8 @@ def test_no_search_list_or_feed_has_anything_of_others(world: World) -> None:
             headers={**world.headers(role, changes=False), "Origin": "http://localhost"},
         )
         assert SECRET not in str(talk)
-    assert SECRET.encode() in get(world, f"/api/v1/threads?q={SECRET}").body
+    for address in ("threads", "search"):
+        assert SECRET.encode() in get(world, f"/api/v1/{address}?q={SECRET}").body
 
 
 @pytest.mark.django_db

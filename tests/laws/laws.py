@@ -40,7 +40,7 @@ Law = Callable[[Source], Found]
 
 OWNED = frozenset(
     {"Thread", "Message", "Folder", "Run", "Step", "Approval", "RunLease", "RunEvent", "FeedHead", "FeedEvent"}
-    | {"IdempotencyKey", "AccessRecord", "ApiToken", "Attachment", "RunCheckpoint"}
+    | {"IdempotencyKey", "AccessRecord", "ApiToken", "Attachment", "RunCheckpoint", "SearchEntry"}
 )
 _DOORS = ("streaming/transports/", "conversations/api/", "conversations/pages.py", "chatserver/accounts/api.py")
 

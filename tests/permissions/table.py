@@ -67,6 +67,7 @@ CALLS = [
     call("GET", "api/v1/events", mine("read"), headers=SSE, endless=True),
     call("GET", "api/v1/models", mine("read")),
     call("GET", "api/v1/protocol.json", mine("read")),
+    call("GET", "api/v1/search", mine("read"), query="?q=canary"),
     call("GET", "api/v1/access-records", mine("read")),
     call("GET", "api/v1/me", mine("read") | dict.fromkeys((R.CHAT, R.MANAGE), "yes")),
     call("GET", "api/v1/tokens", mine("manage")),

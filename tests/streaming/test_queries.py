@@ -31,7 +31,7 @@ def claimed() -> None:
 def test_a_question_in_a_thread_of_its_own(user: Any) -> None:
     thread = Thread.objects.create(owner=user)
     opening = asked(lambda: ask(user, thread=thread))
-    assert len(opening) == 10, "\n".join(opening)
+    assert len(opening) == 11, "\n".join(opening)
 
 
 def test_a_claim_is_the_same_for_one_and_for_eight(user: Any) -> None:
@@ -60,4 +60,4 @@ def test_an_end(user: Any) -> None:
     run = ask(user).run
     held = claim(run)
     closing = asked(lambda: close(run, held, head=held.head, content="Because."))
-    assert len(closing) == 10, "\n".join(closing)
+    assert len(closing) == 11, "\n".join(closing)

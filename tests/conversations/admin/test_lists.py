@@ -32,6 +32,11 @@ def test_a_reader_finds_threads_by_person_model_title_and_what_was_said(reader: 
     assert "quokka question" not in text(reader.get(THREADS, {"q": "ada echidna"}))
 
 
+def test_what_was_said_is_found_by_how_its_words_begin_and_in_no_other_language(reader: Client, said: Run) -> None:
+    for words, found in (("wom", True), ("wombat*", True), ("ombat", False), ('"NEAR(', False), ("!!", False)):
+        assert (str(said.thread_id) in text(reader.get(THREADS, {"q": words}))) is found, words
+
+
 def test_without_the_right_no_title_is_listed_and_no_text_searched(overseer: Client, said: Run) -> None:
     page = text(overseer.get(THREADS))
     assert str(said.thread_id) in page
