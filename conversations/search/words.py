@@ -65,12 +65,9 @@ def tokens(text: str) -> Iterator[Token]:
 
 def terms(text: str) -> list[str]:
     """Each term of a text once: the earlier ones where they are more than an index takes."""
-    if text.isascii():
-        found = dict.fromkeys(word[:LONGEST] for word in _ASCII_WORD.findall(text.lower()))
-    else:
-        found = dict.fromkeys(token.term for token in tokens(text))
     if len(text) * 4 <= MOST_BYTES:
-        return list(found)
+        return list(_all_terms(text))
+    found = dict.fromkeys(token.term for token in tokens(text))
     size, kept = 0, []
     for term in found:
         size += len(term.encode()) + 1
@@ -78,6 +75,19 @@ def terms(text: str) -> list[str]:
             break
         kept.append(term)
     return kept
+
+
+def _all_terms(text: str) -> dict[str, None]:
+    """No term goes beyond a space. Most of what stands between spaces is ASCII, and so read at once."""
+    plain, others = text, []
+    if not text.isascii():
+        pieces = dict.fromkeys(text.split())
+        plain = " ".join(filter(str.isascii, pieces))
+        others = [piece for piece in pieces if not piece.isascii()]
+    found = dict.fromkeys(word[:LONGEST] for word in _ASCII_WORD.findall(plain.lower()))
+    for piece in others:
+        found.update(dict.fromkeys(token.term for token in tokens(piece)))
+    return found
 
 
 def fold(word: str) -> str:

@@ -26,7 +26,7 @@ from conversations.search.words import LONGEST, MOST_BYTES, fold, terms, tokens
     ],
 )
 def test_the_terms_of_a_text(text: str, found: list[str]) -> None:
-    assert terms(text) == found
+    assert sorted(terms(text)) == sorted(found)
 
 
 @pytest.mark.parametrize("text", ["über", "e\u0301t\u00e9", "КИЕВ", "東京", "한국어"])
@@ -63,7 +63,6 @@ def test_tokens_stand_where_they_say(text: str) -> None:
         assert fold(text[token.start : token.end]) == token.term
 
 
-@given(st.text(max_size=60))
-def test_an_ascii_text_has_the_terms_that_its_tokens_are(text: str) -> None:
-    plain = text.encode("ascii", "ignore").decode()
-    assert terms(plain) == list(dict.fromkeys(token.term for token in tokens(plain)))
+@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("ab \nÄ京\u0301")), max_size=60))
+def test_a_text_has_the_terms_that_its_tokens_are(text: str) -> None:
+    assert set(terms(text)) == {token.term for token in tokens(text)}
