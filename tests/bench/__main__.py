@@ -1,14 +1,17 @@
 """``make bench``: every figure beside its limit. Exits with 1 where one is missed by more than noise.
 
 ``--short`` takes about two minutes, looks at what can be told beside the relay, and exits with 1 where a figure is
-missed and worse than it may be for now; ``--shape`` (several times) picks what the server stands on, ``--rounds`` says
-how often everything is measured.
+missed and worse than it may be for now. The long form has three parts, and ``--only`` picks one: ``rounds``, what a
+question, a token and a reader cost, ``--rounds`` times; ``growth``, many streams and long answers; ``many``, a crowd
+that stays for ``--held-for`` seconds, and readers beside somebody who asks much. ``--shape`` (several times) picks what
+the server stands on.
 """
 
 import argparse
 import sys
 
 from tests.bench.long_form import long_form
+from tests.bench.many import HELD_FOR
 from tests.bench.short_form import short_form
 from tests.bench.systems import SHAPES
 from tests.bench.table import markdown
@@ -17,6 +20,8 @@ from tests.bench.table import markdown
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", choices=["rounds", "growth", "many"])
+    parser.add_argument("--held-for", type=float, default=HELD_FOR, help="seconds for which the crowd stays")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shape", action="append", choices=[shape.name for shape in SHAPES])
     chosen = parser.parse_args()
@@ -25,7 +30,9 @@ def main() -> int:
         print(markdown(figures))
         return int(any(figure.worse for figure in figures))
     wanted = chosen.shape or [shape.name for shape in SHAPES]
-    figures = long_form([shape for shape in SHAPES if shape.name in wanted], rounds=chosen.rounds)
+    shapes = [shape for shape in SHAPES if shape.name in wanted]
+    parts = [chosen.only] if chosen.only else ["rounds", "growth", "many"]
+    figures = long_form(shapes, parts=parts, rounds=chosen.rounds, held_for=chosen.held_for)
     print(markdown(figures))
     return int(any(figure.missed for figure in figures))
 

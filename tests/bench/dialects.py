@@ -50,7 +50,7 @@ class _Http:
         assert readers == 1, "it has one reader"
 
     async def ask(self, number: int, model: str) -> Wire:
-        return await self._requested(self._request(number, model))
+        return await self._requested(self.request(number, model))
 
     async def follow(self, number: int) -> Wire:
         raise NotImplementedError
@@ -66,7 +66,7 @@ class _Http:
             wire.close()
         self.wires.clear()
 
-    def _request(self, number: int, model: str) -> bytes:
+    def request(self, number: int, model: str) -> bytes:
         body = json.dumps(self._body(number, model)).encode()
         lines = [
             f"POST {self._path(number)} HTTP/1.1",
@@ -91,7 +91,7 @@ class Direct(_Http):
     """The model server itself."""
 
     def texts(self, wire: Wire) -> Iterator[tuple[float, str]]:
-        for at, line in _lines(wire.body()):
+        for at, line in lines_of(wire.body()):
             yield at, _decode(line)["message"]["content"]
 
 
@@ -99,7 +99,7 @@ class Relay(_Http):
     """The bare relay: ``data: {"t": text}``."""
 
     def texts(self, wire: Wire) -> Iterator[tuple[float, str]]:
-        for at, line in _lines(wire.body()):
+        for at, line in lines_of(wire.body()):
             if line.startswith(b"data: "):
                 yield at, _decode(line[6:])["t"]
 
@@ -121,16 +121,20 @@ class ChatStream(_Http):
         self.threads = await threads_of(self.port, [self._token(number) for number in range(streams)])
 
     async def ask(self, number: int, model: str) -> Wire:
-        self.asked[number] = await self._requested(self._request(number, model))
+        self.asked[number] = await self._requested(self.request(number, model))
         return self.asked[number]
 
     async def follow(self, number: int) -> Wire:
+        path = await self.address(number)
+        return await self._requested(get(self.port, f"{path}?after=0&snapshot=0", token=self._token(number)))
+
+    async def address(self, number: int) -> str:
+        """Where the events of the answer to question ``number`` are read. Raises ValueError where there are none."""
         head = await self.asked[number].head()
         address = re.search(rb"(?im)^location: (\S+?/runs/[^/\s]+/events)", head)
         if address is None:
             raise ValueError(f"answered {head[:200]!r}")
-        path = urlsplit(address[1].decode()).path
-        return await self._requested(get(self.port, f"{path}?after=0&snapshot=0", token=self._token(number)))
+        return urlsplit(address[1].decode()).path
 
     def _token(self, number: int) -> str:
         return self.tokens[number // self.a_person % len(self.tokens)]
@@ -145,7 +149,7 @@ class ChatStream(_Http):
         return {"content": QUESTION.format(number=number), "model": f"ollama/{model}"}
 
     def texts(self, wire: Wire) -> Iterator[tuple[float, str]]:
-        lines = ((at, line[6:]) for at, line in _lines(wire.body()) if line.startswith(b"data: "))
+        lines = ((at, line[6:]) for at, line in lines_of(wire.body()) if line.startswith(b"data: "))
         yield from _answer(lines)
 
 
@@ -220,7 +224,7 @@ def _answer(events: Iterable[Piece]) -> Iterator[tuple[float, str]]:
         raise ValueError(f"it ended with {name or 'nothing'}")
 
 
-def _lines(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def lines_of(pieces: Iterable[Piece]) -> Iterator[Piece]:
     rest = b""
     for at, data in pieces:
         *lines, rest = (rest + data).split(b"\n")
@@ -240,12 +244,10 @@ def get(port: int, path: str, *, token: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-async def opened_socket(port: int, *, token: str) -> SocketWire:
+async def opened_socket(port: int, *, token: str, kind: type[SocketWire] = SocketWire) -> SocketWire:
     """A WebSocket that the server has let in."""
     loop = asyncio.get_running_loop()
-    _, wire = await loop.create_connection(
-        lambda: SocketWire(last=b'"event":"thread.run.completed"'), "127.0.0.1", port
-    )
+    _, wire = await loop.create_connection(lambda: kind(last=b'"event":"thread.run.completed"'), "127.0.0.1", port)
     wire.knock(host=f"127.0.0.1:{port}", token=token)
     async with asyncio.timeout(30):
         await wire.opened

@@ -13,6 +13,7 @@ from tests.bench.table import Figure, Limit
 RIVAL_QUESTION = 155.0
 RIVAL_FIRST = 46.0
 FLUSH = 40.0  # milliseconds: FLUSH_INTERVAL as it comes
+HEARTBEAT = 15.0  # seconds, as it comes
 RELAY = "the relay's"
 
 WARM_UP = Load("20@50", 10, at_once=2)
@@ -42,7 +43,24 @@ LIMITS: Mapping[str, Limit] = {
     "c200: first token, p99": Limit(unit="ms", at_most=250),
     "gap, p99": Limit(unit="ms"),
     "c200: gap, p99": Limit(unit="ms", at_most=FLUSH + 15),
-    "memory a stream": Limit(unit="KiB", at_most=80, noise=1.1),
+    "answers at once": Limit(unit=""),
+    "CPU a token, net, beside that of c50": Limit(unit="×", at_most=1.25, noise=1.1),
+    "CPU of a late token beside an early one": Limit(unit="×", at_most=1.25, noise=1.1),
+    "c50: CPU of all beside one process": Limit(unit="×", at_most=1 / 0.9, noise=1.1),
+    "memory a stream": Limit(unit="KiB"),
+    "c200: memory a stream": Limit(unit="KiB", at_most=80, noise=1.1),
+    "first token later, p50": Limit(unit="ms", at_most=40),
+    "first token later, p99": Limit(unit="ms", at_most=250),
+    "gap longer, p99": Limit(unit="ms", at_most=FLUSH),
+    "reconnects not served": Limit(unit="%", at_most=0, noise=1.0),
+    "reconnect, p99": Limit(unit="ms"),
+    "connections": Limit(unit=""),
+    "refused or dropped": Limit(unit="", at_most=0, noise=1.0, each_round=True),
+    "longest silence": Limit(unit="s", at_most=HEARTBEAT + 3, noise=1.0),
+    "a word's delay, p99": Limit(unit="ms"),
+    "memory a connection": Limit(unit="KiB", at_most=80, noise=1.1),
+    "CPU of a core": Limit(unit="%"),
+    "streams rotated": Limit(unit=""),
     "memory before any load": Limit(unit="MiB", at_most=100, noise=1.1),
     "memory of an idle WebSocket": Limit(unit="KiB", at_most=45, noise=1.1),
 }
@@ -111,6 +129,17 @@ def of_chat(system: str, loads: Loads, sticks: Yardsticks, *, base: int) -> Iter
     if came := loads.get("c200"):
         yield figure(system, "c200: memory a stream", came.memory / came.load.streams / 1024)
     yield figure(system, "memory before any load", base / 2**20)
+
+
+def of_processes(system: str, one: Loads, two: Loads) -> Iterator[Figure]:
+    """Two processes beside one, at the same load.
+
+    Twice the cores carry 1.8 times as much where a token costs no more than 1 / 0.9 of what it did, with all that the
+    processes stand on counted in. Where the clients and the model server want cores as well, that can be measured, and
+    throughput cannot.
+    """
+    cost = [came.cpu + sum(came.cpu_beside.values()) for came in (two["c50"], one["c50"])]
+    yield figure(system, "c50: CPU of all beside one process", cost[0] / cost[1])
 
 
 def _speed(system: str, name: str, came: Came, direct: Came) -> Iterator[Figure]:

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 
 from tests.bench import usage
@@ -49,6 +49,9 @@ class Came:
     memory: int = 0  # beyond what it was before, while all streams ran
     pieces: int = 0
     followed: int = 0  # answers that came whole to one of the further readers
+    spans: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # when each was asked for, and when its last word came
 
     @property
     def whole(self) -> int:
@@ -58,6 +61,12 @@ class Came:
     def lost(self) -> int:
         """Answers that did not come whole, to whomever."""
         return self.load.streams * self.load.readers - self.whole - self.followed
+
+    @property
+    def at_once(self) -> int:
+        """The most answers that were under way at one moment."""
+        changes = sorted([(begin, 1) for begin, _ in self.spans] + [(end, -1) for _, end in self.spans])
+        return max(accumulate(change for _, change in changes), default=0)
 
     @property
     def tokens(self) -> int:
@@ -145,6 +154,7 @@ def _read(came: Came, dialect: Dialect, wire: Wire) -> None:
     came.first.append(pieces[0][0] - wire.asked_at)
     moments = sorted({at for at, _ in pieces})
     came.gaps += [later - earlier for earlier, later in pairwise(moments)]
+    came.spans.append((wire.asked_at, moments[-1]))
     came.bytes_read += wire.bytes_read
     came.pieces += len(pieces)
 

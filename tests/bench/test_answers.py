@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench.dialects import ChatSocket, ChatStream
 from tests.bench.wires import HttpWire, SocketWire, frame
-from tests.bench.words import Paced, mark, piece, sent_at
+from tests.bench.words import Hearing, Paced, mark, piece, sent_at
 
 TOKENS = 5
 WHOLE = mark(1_500_000_000) + "".join(piece(number) for number in range(1, TOKENS))
@@ -17,6 +17,7 @@ def test_the_name_says_what_the_model_does() -> None:
     assert Paced.named("200@50") == Paced(200, 50.0)
     assert Paced.named("20000@max:latest") == Paced(20_000, 0.0)
     assert Paced.named("20@50-after-300") == Paced(20, 50.0, 0.3)
+    assert Paced.named("60@0.04") == Paced(60, 0.04)
     assert Paced.named("llama3") is None
 
 
@@ -27,6 +28,29 @@ def test_a_whole_answer_tells_when_it_was_sent() -> None:
 @pytest.mark.parametrize("answer", ["", WHOLE[1:], WHOLE[:-1], WHOLE + " ", WHOLE.replace("is", "was"), WHOLE[::-1]])
 def test_a_letter_more_or_less_is_seen(answer: str) -> None:
     assert sent_at(answer, tokens=TOKENS) is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_an_answer_that_goes_on_is_heard_token_by_token(size: int) -> None:
+    hearing = Hearing()
+    first = len(mark(1_500_000_000))
+    hearing.take(WHOLE[:first])
+    assert (hearing.began, hearing.tokens) == (1.5, 1)
+    for start in range(first, len(WHOLE), size):
+        hearing.take(WHOLE[start : start + size])
+    assert hearing.tokens == TOKENS
+
+
+def test_a_token_counts_when_it_is_whole() -> None:
+    hearing = Hearing()
+    hearing.take(WHOLE[:-1])
+    assert hearing.tokens == TOKENS - 1
+
+
+@pytest.mark.parametrize("answer", ["The", WHOLE.replace("is", "was"), WHOLE + "xyz"])
+def test_another_text_is_heard_at_once(answer: str) -> None:
+    with pytest.raises(ValueError, match="another text"):
+        Hearing().take(answer)
 
 
 def events(*, numbers: tuple[int, ...] = (1, 2, 3, 4), end: str = "thread.run.completed") -> list[bytes]:

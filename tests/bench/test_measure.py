@@ -35,3 +35,10 @@ def test_an_answer_is_lost_where_any_of_its_readers_misses_it() -> None:
 def test_a_percentile_is_a_value_that_was_measured(share: float, value: float) -> None:
     assert percentile([float(number) for number in range(1, 101)], share) == value
     assert math.isnan(percentile([], share))
+
+
+@pytest.mark.parametrize(
+    ("spans", "most"), [([], 0), ([(0, 1), (1, 2)], 1), ([(0, 3), (1, 2), (2, 4)], 2), ([(0, 3), (1, 3), (2, 3)], 3)]
+)
+def test_how_many_were_under_way_at_once(spans: list[tuple[float, float]], most: int) -> None:
+    assert Came(Load("200@50", 3), spans=spans).at_once == most

@@ -6,7 +6,7 @@ import json
 import os
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, cast
 
 Piece = tuple[float, bytes]  # when it came, on the monotonic clock, and what
@@ -80,6 +80,11 @@ class HttpWire(Wire):
             await self.some.wait()
 
     def body(self) -> Iterator[Piece]:
+        if not (yield from self.so_far()):
+            raise ValueError("it broke off")
+
+    def so_far(self) -> Generator[Piece, None, bool]:
+        """The body as far as it has come; returns whether that is all of it."""
         buffer, begun, left, whole = b"", False, 0, False
         for at, data in self.came:
             buffer += data
@@ -88,7 +93,7 @@ class HttpWire(Wire):
                 if not found:
                     continue
                 if b" 200 " not in head[:16]:
-                    raise ValueError(f"answered {buffer[:200]!r}")
+                    raise ValueError(f"answered {head[9:12].decode()} {rest[:200]!r}")
                 if b"transfer-encoding: chunked" not in head.lower():
                     raise ValueError("not chunked")
                 begun, buffer = True, rest
@@ -103,8 +108,7 @@ class HttpWire(Wire):
                 said, buffer = said + rest[:left], rest[left + 2 :]
             if said:
                 yield at, said
-        if not whole:
-            raise ValueError("it broke off")
+        return whole
 
 
 class SocketWire(Wire):
@@ -135,9 +139,12 @@ class SocketWire(Wire):
             else:
                 self.opened.set_exception(ConnectionError(head[:100].decode(errors="replace")))
         if data:
-            if data[0] & 15 == _PING and self._transport is not None:
-                self._transport.write(frame(data[2 : 2 + data[1]], kind=_PONG))
+            self._pong(data)
             super().data_received(data)
+
+    def _pong(self, data: bytes) -> None:
+        if data[0] & 15 == _PING and self._transport is not None:
+            self._transport.write(frame(data[2 : 2 + data[1]], kind=_PONG))
 
     async def reply(self) -> dict[str, Any]:
         """The data of the reply to what was asked last. Raises ValueError where it is an error, or none comes."""
@@ -169,6 +176,18 @@ class SocketWire(Wire):
                 if buffer[0] & 15 in (0, 1, 2):
                     yield at, buffer[head : head + length]
                 buffer = buffer[head + length :]
+
+
+class PatientSocket(SocketWire):
+    """Answers every ping, wherever it stands in what came: a socket that does not is closed after a while."""
+
+    _unread = b""
+
+    def _pong(self, data: bytes) -> None:
+        self._unread += data
+        while (size := _frame_size(self._unread)) is not None and len(self._unread) >= sum(size):
+            super()._pong(self._unread)
+            self._unread = self._unread[sum(size) :]
 
 
 def frame(payload: bytes, *, kind: int = 1) -> bytes:

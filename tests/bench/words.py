@@ -26,14 +26,14 @@ PIECES = (
     *("\n```", "python", "\n", "def", " f", "(", "n", "):", "\n    ", "return", " n", " **", " ", "2", "\n```", "\n\n"),
     *(" <b>", "not", " bold", "</b>", " &", ' "quoted"', " C:\\path", " done", "!"),
 )
-_NAME = re.compile(r"(\d+)@(max|\d+)(?:-after-(\d+))?")
+_NAME = re.compile(r"(\d+)@(max|\d+(?:\.\d+)?)(?:-after-(\d+))?")
 _MARK = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(frozen=True)
 class Paced:
-    """``200@50``: 200 tokens at 50 a second. ``20000@max``: as fast as they are taken. ``20@50-after-300``: 300 ms
-    later.
+    """``200@50``: 200 tokens at 50 a second. ``60@0.1``: one in ten seconds. ``20000@max``: as fast as they are taken.
+    ``20@50-after-300``: 300 ms later.
     """
 
     tokens: int
@@ -65,3 +65,27 @@ def sent_at(answer: str, *, tokens: int) -> float | None:
     if found is None or answer[found.end() :] != "".join(piece(number) for number in range(1, tokens)):
         return None
     return int(found[1]) / 1e9
+
+
+class Hearing:
+    """Follows an answer that goes on: ``tokens`` have come of it, the first was sent at ``began`` (seconds of the
+    monotonic clock; None until it has come).
+    """
+
+    def __init__(self) -> None:
+        self.began: float | None = None
+        self.tokens = 0
+        self._rest = ""
+
+    def take(self, text: str) -> None:
+        """What comes next. Raises ValueError where it is no part of such an answer."""
+        self._rest += text
+        if self.began is None:
+            found = _MARK.match(self._rest)
+            if found is None:
+                raise ValueError(f"another text: {self._rest[:60]!r}")
+            self.began, self.tokens, self._rest = int(found[1]) / 1e9, 1, self._rest[found.end() :]
+        while self._rest.startswith(piece(self.tokens)):
+            self._rest, self.tokens = self._rest[len(piece(self.tokens)) :], self.tokens + 1
+        if not piece(self.tokens).startswith(self._rest):
+            raise ValueError(f"another text: {self._rest[:60]!r} instead of {piece(self.tokens)!r}")
