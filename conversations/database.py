@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from operator import attrgetter
 from typing import Any, ParamSpec, TypeVar
-from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -31,7 +29,6 @@ _line = Line()
 _for_request: ContextVar[bool] = ContextVar("for_request", default=False)
 REQUEST_PATIENCE = 5.0  # seconds, also of what a request writes without a verb: sessions, accounts
 
-_UUID_HEX = attrgetter("hex")
 TRIES = 3
 # PostgreSQL has undone a transaction so that another one could go on; begun anew, it finds its way free.
 _DEADLOCK, _SERIALIZATION_FAILURE = "40P01", "40001"
@@ -126,19 +123,6 @@ def verb(change: Callable[P, R]) -> Callable[P, R]:
             return change(*args, **kwargs)
 
     return inside
-
-
-def stored_ids() -> Callable[[UUID], UUID | str]:
-    """How an id is a parameter of a statement that is written in SQL."""
-    return _as_it_is if connection.features.has_native_uuid_field else _UUID_HEX
-
-
-def stored_id(id: UUID) -> UUID | str:
-    return stored_ids()(id)
-
-
-def _as_it_is(id: UUID) -> UUID:
-    return id
 
 
 def undone_for_another(fault: BaseException) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from conversations.database import stored_ids
+from chatserver.rows import stored_ids
 from streaming.protocol.codec import Entry
 
 _INSERT = "INSERT INTO conversations_runevent (run_id, seq, text, written_at) VALUES (%s, %s, %s, %s)"

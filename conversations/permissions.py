@@ -9,9 +9,11 @@ from uuid import UUID
 
 from chatserver.accounts.principal import Principal
 from chatserver.gates import Gate, refused
+from chatserver.rows import Rows, for_update, stored_id
 from conversations.models import Approval, Message, Run, Thread
 from streaming.protocol.errors import Forbidden, NotFound
 
+_THREADS = Rows(Thread)
 Scope = Literal["read", "chat", "manage"]
 
 
@@ -26,8 +28,9 @@ def access_thread(principal: Principal, thread_id: UUID | str, scope: Scope, *, 
     """``keep``: nobody else changes it until the end of the caller's transaction."""
     require(principal, scope)
     key = _key(thread_id)
-    threads = Thread.objects.select_for_update() if keep else Thread.objects.all()
-    thread = None if key is None else threads.filter(pk=key, owner_id=principal.user_id).first()
+    lock = for_update() if keep else ""
+    mine = f"id = %s AND owner_id = %s{lock}"
+    thread = None if key is None else _THREADS.first(mine, stored_id(key), stored_id(principal.user_id))
     return thread or _nothing("thread", principal, key)
 
 

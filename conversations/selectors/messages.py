@@ -3,9 +3,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import connection
 from django.db.models import Q
 
+from chatserver.rows import as_uuid, stored_id
 from conversations.models import Message, Run, Step, Thread
 from conversations.selectors import cursors
 
@@ -103,10 +104,9 @@ def all_below(*, thread_id: UUID, message_id: UUID) -> list[UUID]:
 
 
 def _below(query: str, thread_id: UUID, message_id: UUID) -> list[UUID]:
-    field = models.UUIDField()
     with connection.cursor() as cursor:
-        cursor.execute(query, [field.get_db_prep_value(pk, connection) for pk in (message_id, thread_id)])
-        return [_as_uuid(row[0]) for row in cursor.fetchall()]
+        cursor.execute(query, [stored_id(message_id), stored_id(thread_id)])
+        return [as_uuid(row[0]) for row in cursor.fetchall()]
 
 
 def siblings(messages: Sequence[Message]) -> dict[UUID, list[UUID]]:
@@ -128,17 +128,9 @@ def path_ids(*, thread_id: UUID, leaf: UUID, most: int, most_characters: int) ->
     """The ids of the last ``most`` messages on the way from the root to ``leaf``, the leaf last; fewer where they have
     ``most_characters`` before.
     """
-    field = models.UUIDField()
     with connection.cursor() as cursor:
-        cursor.execute(
-            _PATH,
-            [*(field.get_db_prep_value(pk, connection) for pk in (leaf, thread_id)), most, most_characters],
-        )
-        return [_as_uuid(row[0]) for row in cursor.fetchall()]
-
-
-def _as_uuid(value: UUID | str) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)  # SQLite has them as text
+        cursor.execute(_PATH, [stored_id(leaf), stored_id(thread_id), most, most_characters])
+        return [as_uuid(row[0]) for row in cursor.fetchall()]
 
 
 def _in_order(ids: Sequence[UUID]) -> list[Message]:

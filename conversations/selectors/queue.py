@@ -12,17 +12,20 @@ from uuid import UUID
 from django.db import connection, models
 from django.db.models import QuerySet
 
-from conversations.database import stored_id
+from chatserver.rows import Rows, as_uuid, marks, stored_id
 from conversations.models import Run
-from streaming.protocol.lifecycle import HELD
+from streaming.protocol.lifecycle import ACTIVE, HELD
 
 LATELY = 20  # the last runs of a model server, from which the next ones are estimated
 SERVERS = 50  # for how many at once there are estimates; without a bound PostgreSQL expects hundreds and compiles
 _MOMENT = models.DateTimeField()
+_RUNS = Rows(Run)
 
 _WAITING_OF = """
 SELECT COUNT(*) FROM (SELECT 1 FROM conversations_run WHERE owner_id = %s AND status = 'queued' LIMIT %s) waiting
 """
+_UNDER_WAY = f"""thread_id = %s AND status IN ({", ".join(f"'{status}'" for status in sorted(ACTIVE))})
+ORDER BY waiting, lane, created_at, id"""
 _SOMEBODY_WAITS = "SELECT 1 FROM conversations_run WHERE thread_id = %s AND waiting LIMIT 1"
 # Runs that wait for a worker: queued, or parked with nothing left that a person has to decide.
 _CLAIMABLE = """(run.status = 'queued' AND NOT run.waiting)
@@ -100,6 +103,11 @@ def waiting_of(owner_id: UUID, *, most: int) -> int:
         return int(cursor.fetchone()[0])
 
 
+def runs_under_way(thread_id: UUID) -> list[Run]:
+    """What goes on in a thread: first the runs that answer, by lane, then the sends that wait, in their order."""
+    return _RUNS.find(_UNDER_WAY, stored_id(thread_id))
+
+
 def somebody_waits(thread_id: UUID) -> bool:
     """Whether a send waits in a thread. Every end of a run asks it, so it is no more than it must be."""
     with connection.cursor() as cursor:
@@ -118,7 +126,7 @@ def in_turn(*, server: str, most: int) -> list[UUID]:
     """The runs that are next at a model server."""
     with connection.cursor() as cursor:
         cursor.execute(_IN_TURN, [server, most])
-        return [_as_uuid(row[0]) for row in cursor.fetchall()]
+        return [as_uuid(row[0]) for row in cursor.fetchall()]
 
 
 def still_claimable(*, run_ids: Sequence[UUID], thread_ids: Sequence[UUID]) -> list[UUID]:
@@ -126,14 +134,10 @@ def still_claimable(*, run_ids: Sequence[UUID], thread_ids: Sequence[UUID]) -> l
     if not run_ids or not thread_ids:
         return []
     sql = f"""SELECT run.id FROM conversations_run run WHERE ({_CLAIMABLE})
-        AND run.id IN ({_marks(run_ids)}) AND run.thread_id IN ({_marks(thread_ids)})"""
+        AND run.id IN {marks(run_ids)} AND run.thread_id IN {marks(thread_ids)}"""
     with connection.cursor() as cursor:
         cursor.execute(sql, [stored_id(each) for each in (*run_ids, *thread_ids)])
-        return [_as_uuid(row[0]) for row in cursor.fetchall()]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(values))
+        return [as_uuid(row[0]) for row in cursor.fetchall()]
 
 
 def places(*, run_ids: Collection[UUID], before: datetime) -> list[Place]:
@@ -169,14 +173,10 @@ def _places_of(count: int, vendor: str) -> str:
 
 def _place(run_id: Any, thread_id: Any, lasting: Any, position: int, running: Any, took: Any) -> Place:
     return Place(
-        run_id=_as_uuid(run_id),
-        thread_id=_as_uuid(thread_id),
+        run_id=as_uuid(run_id),
+        thread_id=as_uuid(thread_id),
         lasting=bool(lasting),
         position=position,
         running=int(running or 0),
         took=None if took is None else max(0.0, float(took)),
     )
-
-
-def _as_uuid(value: UUID | str) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)  # SQLite has them as text

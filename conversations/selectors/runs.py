@@ -2,9 +2,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
 
-from conversations.models import Approval, Message, Run, RunEvent, RunLease, Step
+from chatserver.rows import Rows, marks, stored_id
+from conversations.models import Approval, Message, Run, RunLease, Step
 from conversations.selectors.messages import path_ids
 from conversations.selectors.run_ends import run_ends
 from streaming.protocol.codec import Entry
@@ -15,6 +17,13 @@ from streaming.protocol.lifecycle import MessageStatus, RunStatus
 HISTORY = 1000
 HISTORY_CHARACTERS = 4_000_000  # a window of a million tokens; all of a thread may be more than the memory holds
 FIRST_ROWS = 8
+_EVENTS = "SELECT seq, text FROM conversations_runevent WHERE run_id = %s AND seq > %s ORDER BY seq LIMIT %s"
+_MESSAGES, _RUNS = Rows(Message), Rows(Run)
+_TO_WORK_ON = f"""
+SELECT {_RUNS.columns}, {_MESSAGES.columns}, thread.system_prompt FROM {_RUNS.table}
+JOIN conversations_thread thread ON thread.id = {_RUNS.table}.thread_id
+LEFT JOIN {_MESSAGES.table} ON {_MESSAGES.table}.id = {_RUNS.table}.answer_id WHERE {_RUNS.table}.id = %s
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +79,10 @@ def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> l
     Fetches little more than it returns: a first handful of rows tells how large they are. Where there are no rows at
     all, it is what the run has of its log itself, from a time when that was not the database.
     """
-    rows = RunEvent.objects.filter(run_id=run_id).order_by("seq").values_list("seq", "text")
     entries: list[Entry] = []
     size, page = 0, min(FIRST_ROWS, most)
     while page > 0:
-        found = list(rows.filter(seq__gt=entries[-1].id if entries else after)[:page])
+        found = _events(run_id, entries[-1].id if entries else after, page)
         for seq, text in found:
             size += len(text)
             if entries and size > most_bytes:
@@ -86,6 +94,13 @@ def stored_entries(*, run_id: UUID, after: int, most: int, most_bytes: int) -> l
     return entries or _kept_by_itself(run_id, after)[:most]
 
 
+def _events(run_id: UUID, after: int, most: int) -> list[tuple[int, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_EVENTS, [stored_id(run_id), after, most])
+        found: list[tuple[int, str]] = cursor.fetchall()
+    return found
+
+
 def _kept_by_itself(run_id: UUID, after: int) -> list[Entry]:
     """How a run began, as long as that is all there is of it; how it ended, for whoever has everything before."""
     ends = run_ends(run_id)
@@ -95,13 +110,26 @@ def _kept_by_itself(run_id: UUID, after: int) -> list[Entry]:
     return kept[after + 1 - kept[0].id :] if kept and after + 1 >= kept[0].id else []
 
 
+def run_to_work_on(run_id: UUID) -> tuple[Run, str]:
+    """A run with its answer, and its thread's system prompt. One query. Raises Run.DoesNotExist."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TO_WORK_ON, [stored_id(run_id)])
+        row = cursor.fetchone()
+    if row is None:
+        raise Run.DoesNotExist()
+    run = _RUNS.made(row, connection)
+    if run.answer_id is not None:
+        run.answer = _MESSAGES.made(row[_RUNS.width :], connection)
+    return run, row[-1]
+
+
 def history_before(*, run: Run) -> tuple[list[Message], dict[UUID, Sequence[Step]]]:
     """The messages from the root up to the run's question, the newest of them where they are many or long, and the
     steps of the answers among them by message.
     """
     assert run.question_id is not None
     ids = path_ids(thread_id=run.thread_id, leaf=run.question_id, most=HISTORY, most_characters=HISTORY_CHARACTERS)
-    rows = Message.objects.in_bulk(ids)
+    rows = {message.pk: message for message in _MESSAGES.find(f"id IN {marks(ids)}", *map(stored_id, ids))}
     messages = [rows[pk] for pk in ids if pk in rows]
     steps: dict[UUID, list[Step]] = {pk: [] for pk in rows}
     answers = [message.pk for message in messages if message.role == Message.Role.ASSISTANT]

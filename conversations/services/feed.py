@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
+from chatserver.rows import Rows, stored_id
 from conversations import selectors, wire
-from conversations.database import stored_id, verb
+from conversations.database import verb
 from conversations.models import FeedEvent, Thread
 from conversations.ports import ports
 from conversations.selectors import UnderWay
@@ -17,6 +18,7 @@ from streaming.protocol.codec import Entry
 from streaming.protocol.feed import encode_feed
 
 KEPT = timedelta(hours=24)
+_EVENTS = Rows(FeedEvent)
 
 
 # One statement for a head that is there and one that is not, as both databases have it.
@@ -41,7 +43,7 @@ def record_all(user_id: UUID, told: Sequence[Told]) -> int:
         (last,) = cursor.fetchone()
     first = last - len(told) + 1
     entries = [Entry(number, encode_feed(name, number, data)) for number, (name, data) in enumerate(told, start=first)]
-    FeedEvent.objects.bulk_create(FeedEvent(user_id=user_id, number=entry.id, text=entry.text) for entry in entries)
+    _EVENTS.add([FeedEvent(user_id=user_id, number=entry.id, text=entry.text) for entry in entries])
     transaction.on_commit(lambda: ports.feed_bell(user_id, entries))
     return int(last)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from conversations.database import stored_id
+from chatserver.rows import as_uuid, for_update, stored_id
 from streaming.protocol.errors import NotFound
 
 _THREAD_OF = """
@@ -19,11 +19,9 @@ def lock_thread_of(run_id: UUID) -> UUID:
     Raises NotFound where the run or its thread is gone.
     """
     # A run never moves to another thread, so what was found before the wait for the lock still holds after it.
-    for_update = " FOR UPDATE" if connection.features.has_select_for_update else ""  # SQLite has one writer
     with connection.cursor() as cursor:
-        cursor.execute(_THREAD_OF + for_update, [stored_id(run_id)])
+        cursor.execute(_THREAD_OF + for_update(), [stored_id(run_id)])
         kept = cursor.fetchone()
     if kept is None:
         raise NotFound()
-    thread_id = kept[0]
-    return thread_id if isinstance(thread_id, UUID) else UUID(thread_id)  # SQLite has it as text
+    return as_uuid(kept[0])

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from chatserver.rows import Rows, marks, stored_id
 from conversations import wire
 from conversations.database import verb
 from conversations.models import Message, Run, RunLease, Step, Thread
@@ -22,6 +23,9 @@ from streaming.protocol.lifecycle import RunStatus, sources_of
 
 # Of a step that was stored when its run was parked.
 CHANGING = ["status", "arguments", "output", "output_cut", "details", "error", "finished_at", "duration_ms"]
+
+_LEASES, _RUNS, _MESSAGES, _THREADS = Rows(RunLease), Rows(Run), Rows(Message), Rows(Thread)
+_AS_IT_WAS = "run_id = %s AND number = %s AND head = %s"
 
 
 class LeaseLost(Exception):
@@ -54,10 +58,14 @@ def close_run(
         lock_thread_of(claim.run_id)
     except NotFound:
         raise LeaseLost(f"run {claim.run_id} is gone") from None
-    held = RunLease.objects.filter(pk=claim.run_id, number=claim.number, head=head)
-    if not held.update(head=head + len(entries), holder="", expires_at=None):
+    ours = stored_id(claim.run_id), claim.number, head
+    if not _LEASES.change(_AS_IT_WAS, *ours, head=head + len(entries), holder="", expires_at=None):
         raise LeaseLost(f"run {claim.run_id}: lease {claim.number} at {head} is not ours")
-    won = Run.objects.filter(pk=claim.run_id, status__in=sources_of(status)).update(
+    sources = sorted(sources_of(status))
+    ended = _RUNS.changed(
+        f"id = %s AND status IN {marks(sources)}",
+        stored_id(claim.run_id),
+        *sources,
         status=status,
         attempt=run.attempt,
         started_at=wire.moment(run.started_at),
@@ -70,14 +78,14 @@ def close_run(
         timing=wire.plain(run.timing),
         head=head + len(entries),
     )
-    if not won:
+    if not ended:
         raise EndRefused(f"run {claim.run_id} may not become {status}")
-    row = Run.objects.only("thread_id", "owner_id", "answer_id", "cancel_reason", "finished_at").get(pk=claim.run_id)
+    (row,) = ended
     store_answer(row, message)
     store_steps(row.pk, steps)
     ports.event_store.write_closing(row, entries)
     # The event below says when the run ended; whoever keeps a list by it knows this time too.
-    Thread.objects.filter(pk=row.thread_id).update(updated_at=row.finished_at)
+    _THREADS.change("id = %s", stored_id(row.thread_id), updated_at=row.finished_at)
     following = start_next(thread_id=row.thread_id, ended=row)
     feed.record(row.owner_id, _terminal_name(events), {"thread_id": str(row.thread_id), "run": wire.plain(run)})
     if following is not None:
@@ -88,7 +96,9 @@ def close_run(
 
 def store_answer(run: Run, message: objects.Message) -> None:
     assert run.answer_id is not None
-    Message.objects.filter(pk=run.answer_id).update(
+    _MESSAGES.change(
+        "id = %s",
+        stored_id(run.answer_id),
         status=message.status,
         content=message.content,
         parts=message.parts,
@@ -120,7 +130,8 @@ def store_steps(run_id: UUID, steps: Sequence[objects.Step]) -> None:
         )
         for step in steps
     ]
-    Step.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=CHANGING)
+    if rows:
+        Step.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=CHANGING)
 
 
 def _terminal_name(events: Sequence[Event]) -> str:

@@ -1,22 +1,42 @@
 """Who works on a run: claiming, beating, finding those whose worker is gone. Always by the database's clock."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from chatserver.rows import Rows, as_uuid, for_update, marks, stored_id
 from conversations import selectors
 from conversations.database import verb
-from conversations.models import Run, RunLease, Thread
+from conversations.models import Run, RunLease
 from conversations.ports import ports
 from conversations.services.locks import lock_thread_of
 from streaming.protocol.errors import NotFound
 from streaming.protocol.lifecycle import HELD, RunStatus
+
+_LEASES = Rows(RunLease)
+_THREADS_OF = """SELECT id FROM conversations_thread
+WHERE id IN (SELECT thread_id FROM conversations_run WHERE id IN"""
+_BEGIN = """UPDATE conversations_run
+SET attempt = attempt + CASE WHEN status = 'requires_action' THEN 0 ELSE 1 END,
+    started_at = COALESCE(started_at, %s), status = 'in_progress' WHERE id IN """
+# The database's clock, as Django's Now() has it.
+_TAKE = {
+    "sqlite": """UPDATE conversations_runlease SET holder = %s, number = number + 1,
+        expires_at = STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', %s),
+        held_since = STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW') WHERE run_id IN """,
+    "postgresql": """UPDATE conversations_runlease SET holder = %s, number = number + 1,
+        expires_at = STATEMENT_TIMESTAMP() + %s, held_since = STATEMENT_TIMESTAMP() WHERE run_id IN """,
+}
+_SECONDS_FROM_NOW: dict[str, Callable[[float], object]] = {
+    "sqlite": lambda seconds: f"+{seconds:.3f} seconds",
+    "postgresql": lambda seconds: timedelta(seconds=seconds),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +75,16 @@ def take(run_ids: Sequence[UUID], *, holder: str, expiry: float) -> list[Claim]:
 
     A parked run goes on in the attempt in which it was parked: nothing has failed.
     """
-    threads = Thread.objects.select_for_update(no_key=True, skip_locked=True).filter(
-        pk__in=Run.objects.filter(pk__in=run_ids).values("thread_id")
-    )
+    if not run_ids:
+        return []
+    threads = _threads_of(run_ids)
     # Again, now that nobody changes them: they may have been cancelled since they were found.
-    taken = selectors.still_claimable(run_ids=run_ids, thread_ids=list(threads.values_list("pk", flat=True)))
+    taken = selectors.still_claimable(run_ids=run_ids, thread_ids=threads)
     if not taken:
         return []
-    parked = Case(When(status=RunStatus.REQUIRES_ACTION, then=0), default=1)
-    Run.objects.filter(pk__in=taken).update(
-        status=RunStatus.IN_PROGRESS,
-        attempt=F("attempt") + parked,
-        started_at=Coalesce(F("started_at"), timezone.now()),
-    )
+    with connection.cursor() as cursor:
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        cursor.execute(_BEGIN + marks(taken), [now, *map(stored_id, taken)])
     claims = _leases(taken, holder, expiry)
     return [claims[run_id] for run_id in run_ids if run_id in claims]
 
@@ -135,9 +152,17 @@ def _orphaned_leases(holder: str, all_others_dead: bool) -> QuerySet[RunLease]:
     return leases.filter(Q(expires_at__lt=Now()) | Q(expires_at=None))
 
 
+def _threads_of(run_ids: Sequence[UUID]) -> list[UUID]:
+    """The threads of these runs, but for those that somebody holds; they are ours for this transaction."""
+    skipping = for_update("FOR NO KEY UPDATE SKIP LOCKED")
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_THREADS_OF} {marks(run_ids)}){skipping}", list(map(stored_id, run_ids)))
+        return [as_uuid(row[0]) for row in cursor.fetchall()]
+
+
 def _leases(run_ids: Sequence[UUID], holder: str, expiry: float) -> dict[UUID, Claim]:
-    leases = RunLease.objects.filter(pk__in=run_ids)
-    leases.update(holder=holder, number=F("number") + 1, expires_at=Now() + timedelta(seconds=expiry), held_since=Now())
+    sql = _TAKE[connection.vendor] + f"{marks(run_ids)} RETURNING {_LEASES.columns}"
+    leases = _LEASES.made_by(sql, [holder, _SECONDS_FROM_NOW[connection.vendor](expiry), *map(stored_id, run_ids)])
     return {lease.pk: _claim(lease) for lease in leases}
 
 

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from chatserver.accounts.principal import Principal
 from chatserver.ids import new_id
-from conversations import permissions, wire
+from chatserver.rows import Rows
+from conversations import permissions, selectors, wire
 from conversations.database import verb
 from conversations.models import Message, Run, RunLease, Thread
 from conversations.ports import ports
@@ -29,9 +30,10 @@ from conversations.services.threads import new_thread
 from streaming.protocol.codec import Entry, encode
 from streaming.protocol.commands import NewThread, Send
 from streaming.protocol.errors import InvalidRequest, StaleHead, ThreadBusy
-from streaming.protocol.lifecycle import ACTIVE, MessageStatus
+from streaming.protocol.lifecycle import MessageStatus
 
 MAX_WAITING = 200
+_MESSAGES, _RUNS, _LEASES = Rows(Message), Rows(Run), Rows(RunLease)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +123,7 @@ def _open_run(
         if earlier := _earlier(principal, key):
             return earlier
     choices = choose()
-    under_way = Run.objects.filter(thread=thread, status__in=ACTIVE).order_by("waiting", "lane", "created_at", "pk")
-    busy = tuple(under_way)
+    busy = tuple(selectors.runs_under_way(thread.pk))
     if busy and command.if_busy == "reject":
         raise ThreadBusy(details={"run": plain(busy[0])})
     if command.expected_head and str(thread.head_id) != command.expected_head:
@@ -229,7 +230,7 @@ def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _
         else:
             run.answer = _reopened(place.answer, run)
         runs.append(run)
-    Message.objects.bulk_create(messages)
+    _MESSAGES.add(messages)
     search.add(messages, owner_id=thread.owner_id)
     _begin(runs, asked_again=place.question is not None)
     move_head(thread, runs[0], title=place.content, at=now)
@@ -243,8 +244,8 @@ def _begin(runs: Sequence[Run], *, asked_again: bool) -> None:
         events = opening_events(run, asked_again=asked_again)
         opening[run] = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=1)]
         run.head = len(opening[run])
-    Run.objects.bulk_create(runs)
-    RunLease.objects.bulk_create(RunLease(run=run, head=run.head) for run in runs)
+    _RUNS.add(runs)
+    _LEASES.add([RunLease(run=run, head=run.head) for run in runs])
     for run, entries in opening.items():
         ports.event_store.write_opening(run, entries)
         transaction.on_commit(partial(ports.bell, run.pk, entries))

@@ -2,11 +2,14 @@
 
 from uuid import UUID
 
+from chatserver.rows import Rows, for_update
 from conversations import selectors
 from conversations.database import verb
 from conversations.models import ModelServer
 from conversations.services.run_lease import Claim, take
 from streaming.protocol.errors import TooManyWaiting
+
+_SERVERS = Rows(ModelServer)
 
 
 @verb
@@ -48,8 +51,7 @@ def list_model_servers(servers: dict[str, str]) -> None:
 
 def _kept(name: str) -> ModelServer | None:
     """The server's row, for this transaction; None where another one has it. One that has none yet is given it."""
-    rows = ModelServer.objects.select_for_update(no_key=True)
-    row = ModelServer.objects.select_for_update(no_key=True, skip_locked=True).filter(name=name).first()
+    row = _SERVERS.first("name = %s" + for_update("FOR NO KEY UPDATE SKIP LOCKED"), name)
     if row is not None or ModelServer.objects.filter(name=name).exists():
         return row
-    return rows.get_or_create(name=name)[0]
+    return ModelServer.objects.select_for_update(no_key=True).get_or_create(name=name)[0]

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chatserver.rows import Rows
 from conversations import wire
 from conversations.models import Message, Run, Thread
 from streaming.protocol.events import Event, MessageCreated, RunCreated
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
 
 TITLE_LENGTH = 80
+_THREADS = Rows(Thread)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ def move_head(thread: Thread, run: Run, *, title: str, at: datetime) -> None:
     if not thread.title:
         thread.title = title_from(title)
         thread.title_by = Thread.TitleBy.QUESTION
-    thread.save(update_fields=["head", "model", "updated_at", "title", "title_by"])
+    _THREADS.save(thread, "head", "model", "updated_at", "title", "title_by")
 
 
 def title_from(question: str) -> str:

@@ -64,13 +64,13 @@ def load_decisions(run_id: UUID) -> Decided:
 
 
 def load_prompt(run_id: UUID) -> Prompt:
-    run = Run.objects.select_related("thread", "answer").get(pk=run_id)
+    run, system_prompt = selectors.run_to_work_on(run_id)
     messages, steps = selectors.history_before(run=run)
     return Prompt(
         model=run.model,
         attempt=run.attempt,
         history=[_turn(message, steps.get(message.pk, ())) for message in messages],
-        system_prompt=run.thread.system_prompt,
+        system_prompt=system_prompt,
         tools=run.tools,
         steps_before=[wire.step_object(step) for step in selectors.steps_before(run=run)],
     )

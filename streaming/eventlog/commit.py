@@ -8,7 +8,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from conversations.database import stored_id, stored_ids, writing
+from chatserver.rows import stored_id, stored_ids
+from conversations.database import writing
 from conversations.event_rows import insert_events
 from streaming.protocol.codec import Entry
 

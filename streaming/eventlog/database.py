@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Length
 
+from chatserver.rows import stored_id
 from conversations import selectors
 from conversations.models import RunEvent, RunLease
 from conversations.ports import EventStore, RowEventStore
@@ -27,6 +29,7 @@ from streaming.offload import Offload
 from streaming.protocol.codec import Entry
 
 T = TypeVar("T")
+_HEAD_UNDER = "SELECT head FROM conversations_runlease WHERE run_id = %s AND number = %s"
 
 
 class DatabaseLog:
@@ -70,10 +73,12 @@ class DatabaseLog:
 
 
 def _head_under(run_id: UUID, number: int) -> int:
-    head = RunLease.objects.filter(pk=run_id, number=number).values_list("head", flat=True).first()
-    if head is None:
+    with connection.cursor() as cursor:
+        cursor.execute(_HEAD_UNDER, [stored_id(run_id), number])
+        row = cursor.fetchone()
+    if row is None:
         raise Fenced()
-    return head
+    return int(row[0])
 
 
 def _extent(run_id: UUID, after: int) -> Extent:

@@ -41,7 +41,7 @@ def test_a_claim_is_the_same_for_one_and_for_eight(user: Any) -> None:
             ask(user, thread=Thread.objects.create(owner=user))
         assert len(asked(selectors.loads)) == 1
         claiming = asked(claimed)
-        assert len(claiming) == 7, "\n".join(claiming)
+        assert len(claiming) == 6, "\n".join(claiming)
 
 
 def test_a_prompt_is_the_same_for_a_short_and_a_long_thread(user: Any) -> None:
@@ -60,4 +60,4 @@ def test_an_end(user: Any) -> None:
     run = ask(user).run
     held = claim(run)
     closing = asked(lambda: close(run, held, head=held.head, content="Because."))
-    assert len(closing) == 11, "\n".join(closing)
+    assert len(closing) == 10, "\n".join(closing)
