@@ -1,11 +1,15 @@
 """Claiming what waits: fairly between people, and never more of a model server's runs at once than it may have."""
 
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
+
+from django.db import DatabaseError
 
 from chatserver.rows import Rows, for_update
 from conversations import selectors
 from conversations.database import verb
 from conversations.models import ModelServer
+from conversations.selectors import Load
 from conversations.services.run_lease import Claim, take
 from streaming.protocol.errors import TooManyWaiting
 
@@ -29,6 +33,26 @@ def claim_next(*, server: str, most: int, max_parallel: int, holder: str, expiry
     if most <= 0:
         return []
     return take(selectors.in_turn(server=server, most=most), holder=holder, expiry=expiry)
+
+
+def claim_shares(
+    *, share_out: Callable[[Sequence[Load]], Mapping[str, int]], max_parallel: int, holder: str, expiry: float
+) -> tuple[int, list[Claim]]:
+    """Look what waits, and take of each model server what ``share_out`` says; a transaction for each of them. Returns
+    how many runs that were to be, and the claims: fewer where others were faster, or where the database went away in
+    the middle, for what is ours by then must be worked on.
+    """
+    wanted = share_out(selectors.loads())
+    claims: list[Claim] = []
+    for server, most in wanted.items():
+        try:
+            got = claim_next(server=server, most=most, max_parallel=max_parallel, holder=holder, expiry=expiry)
+        except DatabaseError:
+            if not claims:
+                raise
+            break
+        claims += got or ()
+    return sum(wanted.values()), claims
 
 
 def require_place(*, owner_id: UUID, more: int, most: int) -> None:

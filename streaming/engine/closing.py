@@ -33,11 +33,12 @@ async def read_into(state: RunState, event_log: EventLog, claim: Claim) -> None:
     """Fold what the log has beyond ``state``, and will not be changed by anybody else. Where it raises, ``state`` has
     what came before.
     """
-    head = await event_log.fence(run_id=claim.run_id, number=claim.number)
-    while entries := await event_log.read(run_id=claim.run_id, after=state.last):
+    head, entries = await event_log.fence(run_id=claim.run_id, number=claim.number, after=state.last)
+    while entries:
         state.extend(entries)
         if state.last >= head:
             return
+        entries = await event_log.read(run_id=claim.run_id, after=state.last)
 
 
 async def close_for_good(shop: Workshop, claim: Claim, ending: Ending, *, head: int) -> bool:

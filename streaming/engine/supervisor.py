@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections.abc import Callable, Collection, Coroutine, Sequence, Set
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from conversations import selectors
 from conversations.services import learning, processes, run_lease, run_queue
 from conversations.services.run_lease import Claim
 from streaming.engine.outcome import Cancelled
@@ -169,35 +169,31 @@ class Supervisor:
 
     async def _claim_what_fits(self) -> None:
         while not self.draining and (room := min(self._capacity - len(self._workers), CLAIMED_AT_ONCE)) > 0:
-            wanted = shares(await self._shop.leases(selectors.loads), room=room, max_parallel=self._max_parallel)
-            got = [await self._claim(server, most) for server, most in wanted.items()]
-            if sum(got) < sum(wanted.values()):
+            wanted, got = await self._claim(room)
+            if got < wanted:
                 # Another process is at it, or what we wanted is being changed: they are done in a moment.
                 asyncio.get_running_loop().call_later(random.uniform(*A_MOMENT), self._look.set)
                 return
-            if sum(got) < room:  # that was all; whatever comes now rings
+            if got < room:  # that was all; whatever comes now rings
                 return
 
-    async def _claim(self, server: str, most: int) -> int:
-        """Take up to so many runs of a model server; returns how many there were."""
-        if self.draining:
-            return 0
+    async def _claim(self, room: int) -> tuple[int, int]:
+        """Take up to so many runs; returns how many were wanted, and how many there were."""
         self._idle.clear()  # a drain that begins now waits for what is being claimed
         try:
-            claims = await self._shop.leases(
-                run_queue.claim_next,
-                server=server,
-                most=most,
+            wanted, claims = await self._shop.leases(
+                run_queue.claim_shares,
+                share_out=partial(shares, room=room, max_parallel=self._max_parallel),
                 max_parallel=self._max_parallel,
                 holder=self._holder,
                 expiry=self._lease_expiry,
             )
-            for claim in claims or ():
+            for claim in claims:
                 self._employ(claim)
         finally:
             if not self._workers:
                 self._idle.set()
-        return len(claims or ())
+        return wanted, len(claims)
 
     def _employ(self, claim: Claim) -> None:
         worker = Worker(claim=claim, workshop=self._shop)

@@ -61,10 +61,10 @@ class EventLog(Protocol):
         """
         ...
 
-    async def fence(self, *, run_id: UUID, number: int) -> int:
+    async def fence(self, *, run_id: UUID, number: int, after: int = 0) -> tuple[int, list[Entry]]:
         """From here on nothing is written to the log under an older lease than ``number``, nor what was appended under
         it before and has failed. Whoever takes a run up does so before reading its log. Returns the number of the last
-        event that it has. Raises Fenced, LogAway.
+        event that it has, and what ``read`` gives after ``after``. Raises Fenced, LogAway, LogLost.
         """
         ...
 

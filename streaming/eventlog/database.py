@@ -42,9 +42,9 @@ class DatabaseLog:
         self._published = published
         self._writer.start(published, delayed=delayed)
 
-    async def fence(self, *, run_id: UUID, number: int) -> int:
+    async def fence(self, *, run_id: UUID, number: int, after: int = 0) -> tuple[int, list[Entry]]:
         """The claim was it: a batch is committed only where the lease's row has its number."""
-        return await self._offload(_head_under, run_id, number)
+        return await self._offload(_under, run_id, number, after)
 
     def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
         return self._writer.append(run_id=run_id, number=number, entries=entries)
@@ -72,13 +72,13 @@ class DatabaseLog:
         await self._writer.stop()
 
 
-def _head_under(run_id: UUID, number: int) -> int:
+def _under(run_id: UUID, number: int, after: int) -> tuple[int, list[Entry]]:
     with connection.cursor() as cursor:
         cursor.execute(_HEAD_UNDER, [stored_id(run_id), number])
         row = cursor.fetchone()
     if row is None:
         raise Fenced()
-    return int(row[0])
+    return row[0], selectors.stored_entries(run_id=run_id, after=after, most=READ_EVENTS, most_bytes=READ_BYTES)
 
 
 def _extent(run_id: UUID, after: int) -> Extent:

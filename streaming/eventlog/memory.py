@@ -35,14 +35,13 @@ class MemoryLog:
     def start(self, published: Published, *, delayed: Delayed = unheard) -> None:
         self._published = published
 
-    async def fence(self, *, run_id: UUID, number: int) -> int:
+    async def fence(self, *, run_id: UUID, number: int, after: int = 0) -> tuple[int, list[Entry]]:
         if number < self._numbers.get(run_id, 0):
             raise Fenced()
         self._numbers[run_id] = number
         if entries := self._entries.get(run_id):
             self._moved[run_id] = number, entries[-1].id
-            return entries[-1].id
-        return 0
+        return _head(entries or ()), await self.read(run_id=run_id, after=after)
 
     def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -75,7 +75,7 @@ class RedisLog:
         self._writer.start(published, delayed=delayed)
         self._checkpoints.start()
 
-    async def fence(self, *, run_id: UUID, number: int) -> int:
+    async def fence(self, *, run_id: UUID, number: int, after: int = 0) -> tuple[int, list[Entry]]:
         numbers = {run_id: number}
         pens, heads = await self._writer.job(partial(self._store.take_pens, numbers))
         recorded = await self._ends(self._store.take_up, pens, heads, numbers)
@@ -83,7 +83,7 @@ class RedisLog:
             await self._writer.job(partial(self._store.forget, run_id, number))
             raise Fenced()
         begin = partial(self._store.begin, run_id, number, pens[run_id], recorded[run_id], heads[run_id])
-        return await self._writer.job(begin)
+        return await self._writer.job(begin), await self.read(run_id=run_id, after=after)
 
     def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:
         done = self._writer.append(run_id=run_id, number=number, entries=entries)

@@ -32,7 +32,11 @@ async def _body(
     engine: Engine, run: Run, live: Live, *, start: Beginning, names: bool, done: bool
 ) -> AsyncGenerator[bytes, None]:
     numbers = engine.numbers
-    yield sse_wire.opening()
+    unsent = sse_wire.opening()
+    # Of a run that has just begun the first events are at hand, and go out as one with it.
+    if start.after > 0 or start.snapshot is not None or engine.tailer.whole(run.pk) is None:
+        yield unsent
+        unsent = b""
     if start.snapshot is not None:
         yield sse_wire.frame(start.snapshot, start.after, names=names)
     rotation = time.monotonic() + numbers.rotation * random.uniform(0.8, 1.2)
@@ -48,7 +52,8 @@ async def _body(
     )
     async with aclosing(events):
         async for news in events:
-            data = _bytes(news, names=names)
+            data = unsent + _bytes(news, names=names)
+            unsent = b""
             yield data
             room -= len(data)
             if news.entries and is_terminal(news.entries[-1]):

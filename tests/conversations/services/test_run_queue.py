@@ -10,14 +10,15 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from conversations import selectors
 from conversations.models import ModelServer, Run, RunLease, Thread
+from conversations.services import run_queue
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import Claim
 from conversations.services.run_open import MAX_WAITING
-from conversations.services.run_queue import claim_next, list_model_servers, require_place
+from conversations.services.run_queue import claim_next, claim_shares, list_model_servers, require_place
 from streaming.protocol.errors import TooManyWaiting
 from streaming.protocol.lifecycle import HELD, RunStatus
 from tests.support.stored import ask, close, decide, park
@@ -217,3 +218,29 @@ def test_a_send_beyond_that_is_refused_and_stores_nothing(user: Any) -> None:
     assert (Run.objects.count(), Thread.objects.count()) == (MAX_WAITING, threads)
     taken(1)
     assert ask(user).run.status == QUEUED
+
+
+def shared(wanted: dict[str, int]) -> tuple[int, list[Any]]:
+    count, claims = claim_shares(share_out=lambda loads: wanted, max_parallel=0, holder="w", expiry=10)
+    return count, [claim.run_id for claim in claims]
+
+
+def test_of_each_server_its_share_is_taken(user: Any) -> None:
+    runs = [ask(user).run for _ in range(3)]
+    assert shared({}) == (0, [])
+    assert shared({"demo": 2, "nobody": 3}) == (5, [run.pk for run in runs[:2]])
+
+
+def test_what_is_ours_when_the_database_goes_away_is_worked_on(user: Any) -> None:
+    run = ask(user).run
+    real = run_queue.claim_next
+
+    def claims(*, server: str, **options: Any) -> list[Claim] | None:
+        if server == "away":
+            raise OperationalError()
+        return real(server=server, **options)
+
+    with mock.patch.object(run_queue, "claim_next", claims):
+        assert shared({"demo": 1, "away": 1}) == (2, [run.pk])
+        with pytest.raises(OperationalError):
+            shared({"away": 1})

@@ -233,7 +233,7 @@ async def test_a_process_that_dies_before_it_began_loses_no_approval(user: User)
         run = await bench.send()
         (asked,) = await bench.parked(run)
         with mock.patch.object(worker, "load_prompt", side_effect=asyncio.CancelledError):
-            claimed = asyncio.ensure_future(bench.engine.supervisor._claim("scripted", 1))
+            claimed = asyncio.ensure_future(bench.engine.supervisor._claim(1))
             await bench.decide(run, asked, "approve")
             async with asyncio.timeout(10):
                 while (await bench.stored(run)).run.status != RunStatus.IN_PROGRESS:
