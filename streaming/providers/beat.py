@@ -10,7 +10,7 @@ class Beat:
     on a beat of 10 ms it is a hundred times. Belongs to one event loop.
     """
 
-    def __init__(self, interval: float, *, parts: int = 4) -> None:
+    def __init__(self, interval: float, *, parts: int = 2) -> None:
         self._interval = interval
         self._period = interval / parts
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
