@@ -5,7 +5,8 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
-from conversations.models import Run, Thread
+from conversations import selectors
+from conversations.models import ModelServer, Run, Thread
 from streaming.protocol.lifecycle import ACTIVE, RunStatus
 
 
@@ -24,3 +25,42 @@ class RunStatusFilter(admin.SimpleListFilter):
             return queryset
         statuses = ACTIVE if wanted == "active" else [wanted]
         return queryset.filter(Exists(Run.objects.filter(thread=OuterRef("pk"), status__in=statuses)))
+
+
+class ModelFilter(admin.SimpleListFilter):
+    """By one of the models that have answered."""
+
+    title = parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(name, name) for name in selectors.known_values("model")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        return queryset if wanted is None else queryset.filter(model=wanted)
+
+
+class ErrorCodeFilter(admin.SimpleListFilter):
+    """By one of the errors that have happened."""
+
+    title, parameter_name = "error code", "error_code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(code, code) for code in selectors.known_values("error_code")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        return queryset if wanted is None else queryset.filter(error_code=wanted)
+
+
+class ProviderFilter(admin.SimpleListFilter):
+    """By a model server."""
+
+    title, parameter_name = "model server", "provider"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(name, name) for name in ModelServer.objects.order_by("name").values_list("name", flat=True)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        return queryset if wanted is None else queryset.filter(provider=wanted)

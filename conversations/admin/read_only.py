@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from chatserver.gates import Denied, refused
+from conversations.admin.pages import BoundedPaginator
 
 READ = "conversations.read_transcripts"
 _WITH_ITS_PERSON = frozenset({"accounts_user_delete", "accounts_user_changelist"})
@@ -36,6 +37,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
 
     actions = None
     show_full_result_count = False  # counting a large table costs more than the page
+    paginator = BoundedPaginator
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -3,18 +3,19 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
+from conversations import selectors
 from conversations.admin import transcript
-from conversations.admin.filters import RunStatusFilter
+from conversations.admin.filters import ModelFilter, RunStatusFilter
 from conversations.admin.read_only import ReadOnlyAdmin, may_read, require_transcripts
 from conversations.admin.search import found, said_in_thread
-from conversations.models import Run, Thread
+from conversations.models import Thread
 
 COLUMNS = ["shown_title", "owner", "model", "run_count", "last_status", "updated_at", "created_at"]
 SEARCHED = ["owner__username", "owner__email", "model"]
@@ -23,23 +24,26 @@ SEARCHED = ["owner__username", "owner__email", "model"]
 @admin.register(Thread)
 class ThreadAdmin(ReadOnlyAdmin):
     list_display = (*COLUMNS,)
-    list_select_related = ["owner"]
-    list_filter = [RunStatusFilter, "updated_at", "created_at", "archived", "model"]
+    list_select_related = ()  # asked for by itself: joined, it may be what the list is sorted after
+    list_filter = [RunStatusFilter, "updated_at", "created_at", "archived", ModelFilter]
     open_lookups = frozenset(
         {"updated_at", "created_at", "archived", "model", "owner__id__exact", RunStatusFilter.parameter_name}
     )
     ordering = ["-updated_at", "-id"]
-    date_hierarchy = "updated_at"
     search_fields = SEARCHED
     search_help_text = "A person, a model; a title or what was said, where you may read transcripts."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Thread]:
-        runs = Run.objects.filter(thread=OuterRef("pk"))
-        count = runs.order_by().values("thread").annotate(number=Count("pk")).values("number")
-        last = runs.order_by("-created_at").values("status")[:1]
         rows: QuerySet[Thread] = super().get_queryset(request)
-        rows = rows.annotate(runs_in_it=Coalesce(Subquery(count), 0), last_run=Subquery(last))
-        return rows.defer("system_prompt", "parameters", "share_digest")
+        return rows.defer("system_prompt", "parameters", "share_digest").prefetch_related("owner")
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        shown = super().get_changelist_instance(request)
+        # Of the rows of this page alone: in the list's own query it might be found out for all that there are.
+        runs = selectors.runs_of([thread.pk for thread in shown.result_list])
+        for thread in shown.result_list:
+            thread.runs_in_it, thread.last_run = runs[thread.pk]
+        return shown
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [*COLUMNS] if may_read(request.user) else ["short_id", *COLUMNS[1:]]
@@ -61,11 +65,11 @@ class ThreadAdmin(ReadOnlyAdmin):
     def short_id(self, thread: Thread) -> str:
         return str(thread.pk)
 
-    @admin.display(description="runs", ordering="runs_in_it")
+    @admin.display(description="runs")
     def run_count(self, thread: Any) -> int:
         return int(thread.runs_in_it)
 
-    @admin.display(description="last run", ordering="last_run")
+    @admin.display(description="last run")
     def last_status(self, thread: Any) -> str:
         return thread.last_run or "none"
 

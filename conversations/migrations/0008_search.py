@@ -7,13 +7,15 @@ from django.db import migrations, models
 
 
 # SQLite's own index. It keeps no text of its own: its rows are those of the table, and the triggers tell it what to
-# remember and what to forget. Terms come folded and with spaces between; of ASCII all but letters, digits and the = of
-# an owner's mark would divide them, of all else nothing does. detail=none: no positions, for which nobody asks. Each row
-# is told, one without terms too: to forget a row that it has never heard of, FTS5 takes for damage.
+# remember and what to forget. Each row is told, one without terms too: to forget one that it has never heard of, FTS5
+# takes for damage. Terms come folded and with spaces between; of ASCII all but letters, digits and the = of an owner's
+# mark would divide them, of all else nothing does. detail=none: no positions, for which nobody asks. prefix: what begins
+# with two or three letters has a list of its own; to join the lists of those words took 170 ms with a million messages.
 SQLITE = [
     """
     CREATE VIRTUAL TABLE conversations_searchterms USING fts5(
         terms, content='conversations_searchentry', content_rowid='id', detail='none', columnsize=0,
+        prefix='2 3',
         tokenize="ascii tokenchars '='"
     )
     """,

@@ -71,6 +71,10 @@ class Run(models.Model):
             models.Index(fields=["finished_at"], name="run_log_to_prune", condition=Q(log_pruned=False)),
             # How long the last ones of a model server took, and how many of a person wait.
             models.Index(fields=["provider", "-finished_at"], name="run_ended", condition=Q(finished_at__isnull=False)),
+            # For the administration: the latest of all, of a model, with an error; and which of these there are.
+            models.Index(fields=["-created_at"], name="run_latest"),
+            models.Index(fields=["model", "-created_at"], name="run_model"),
+            models.Index(fields=["error_code", "-created_at"], name="run_error"),
             models.Index(fields=["owner"], name="run_owner_waits", condition=Q(status=RunStatus.QUEUED.value)),
         ]
 

@@ -54,6 +54,7 @@ class Thread(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["owner", "-updated_at", "-id"], name="thread_list"),
+            models.Index(fields=["-updated_at", "-id"], name="thread_latest"),  # the administration's list
         ]
 
     def __str__(self) -> str:

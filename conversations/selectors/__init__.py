@@ -2,6 +2,7 @@
 
 from conversations.selectors.access import AccessPage, access_page
 from conversations.selectors.feed import FeedPiece, feed_after, feed_cursor, feed_heads, feed_news
+from conversations.selectors.known_values import known_values
 from conversations.selectors.messages import MessagePage, all_below, message_page, newest_below, path_ids, siblings
 from conversations.selectors.queue import (
     Load,
@@ -27,7 +28,7 @@ from conversations.selectors.runs import (
     stored_entries,
 )
 from conversations.selectors.search import Found, SearchPage, search_page, threads_saying
-from conversations.selectors.threads import ThreadPage, UnderWay, thread_page, under_way, waiting_runs
+from conversations.selectors.threads import ThreadPage, UnderWay, runs_of, thread_page, under_way, waiting_runs
 
 __all__ = [
     "AccessPage",
@@ -51,6 +52,7 @@ __all__ = [
     "held_at",
     "history_before",
     "in_turn",
+    "known_values",
     "loads",
     "log_heads",
     "message_page",
@@ -62,6 +64,7 @@ __all__ = [
     "recorded_run",
     "run_ends",
     "run_to_work_on",
+    "runs_of",
     "runs_under_way",
     "search_page",
     "siblings",

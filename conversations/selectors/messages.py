@@ -87,7 +87,8 @@ def message_page(
     return MessagePage(
         messages=messages,
         steps=list(Step.objects.filter(run__answer_id__in=shown).order_by("run_id", "index")),
-        runs=list(Run.objects.filter(answer_id__in=shown).order_by("pk")),
+        # Without the texts of events, which may stand on them.
+        runs=list(Run.objects.filter(answer_id__in=shown).defer("opening_events", "closing_events").order_by("pk")),
         next=None if above is None else cursors.encode(str(above)),
     )
 

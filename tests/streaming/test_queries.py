@@ -7,11 +7,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from conversations import selectors
-from conversations.models import ModelServer, Thread
+from conversations import permissions, selectors
+from conversations.models import ModelServer, Run, Thread
+from conversations.services.run_cancel import cancel_run
 from conversations.services.run_queue import claim_next
 from streaming.engine.prompt import load_prompt
-from tests.support.stored import answer, ask, claim, close
+from streaming.eventlog import database as rows_of_the_log
+from tests.support.stored import answer, ask, claim, close, decide, park, principal_for
 
 pytestmark = pytest.mark.django_db
 # A test's own transaction makes a verb's begin and end, which go unseen otherwise, savepoints.
@@ -61,3 +63,45 @@ def test_an_end(user: Any) -> None:
     held = claim(run)
     closing = asked(lambda: close(run, held, head=held.head, content="Because."))
     assert len(closing) == 10, "\n".join(closing)
+
+
+TOOL = {"name": "clock", "arguments": {}, "output": "12:00"}
+
+
+@pytest.fixture(params=[3, 30])
+def run(user: Any, request: pytest.FixtureRequest) -> Run:
+    """An answer in a thread with so many others, that were thought about and called tools."""
+    thread = Thread.objects.create(owner=user)
+    for _ in range(request.param):
+        answer(ask(user, thread=thread).run, "Because. " * request.param, thinking="Hm.", tool=TOOL)
+    return answer(ask(user, thread=thread).run, thinking="Hm.", tool=TOOL)
+
+
+def test_the_state_of_a_run(run: Run) -> None:
+    """``GET runs/…``, beside its gate; so is what ``?wait=true`` answers with."""
+    state = asked(lambda: selectors.recorded_run(run))
+    assert len(state) == 3, "\n".join(state)
+
+
+def test_how_a_reader_begins(run: Run) -> None:
+    """``GET runs/…/events`` and the frame ``subscribe``: the gate, how far the log has come, its first events."""
+    principal = principal_for(run.owner)
+    begun = asked(lambda: permissions.access_run(principal, run.pk, "read"))
+    begun += asked(lambda: rows_of_the_log._extent(run.pk, 0))
+    assert len(begun) == 2, "\n".join(begun)
+    read = asked(lambda: selectors.stored_entries(run_id=run.pk, after=0, most=256, most_bytes=2**18))
+    assert len(read) <= 2, "\n".join(read)
+
+
+def test_stopping_one_that_nobody_has_begun(run: Run) -> None:
+    """``POST runs/…/cancel`` and the frame ``run.cancel``."""
+    waiting = ask(run.owner, thread=run.thread).run
+    stopping = asked(lambda: cancel_run(run=waiting, by="user", reason="requested"))
+    assert len(stopping) == 17, "\n".join(stopping)
+
+
+def test_a_decision(run: Run) -> None:
+    """``POST runs/…/approvals/…`` and the frame ``tool.approve``."""
+    (approval,) = park(ask(run.owner, thread=run.thread).run, "a line")
+    deciding = asked(lambda: decide(approval, "approve"))
+    assert len(deciding) == 5, "\n".join(deciding)

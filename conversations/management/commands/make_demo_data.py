@@ -59,10 +59,11 @@ class Command(BaseCommand):
         try:
             plan.carry_out(maker, numbers, now=timezone.now())
             batch.write()
+            there = Message.objects.count()
             build(
                 message_model=Message,
                 entry_model=SearchEntry,
-                told=lambda count: self._progress("messages in the search", count, plan.in_all),
+                told=lambda count: self._progress("messages in the search", count, there),
             )
         except KeyboardInterrupt:
             raise CommandError(
