@@ -7,7 +7,7 @@ class Beat:
     """Strikes ``parts`` times in each ``interval`` (seconds), as long as somebody waits.
 
     A hundred streams that each wait 40 ms by themselves wake the loop, and the writer behind it, 2,500 times a second;
-    on a beat of 10 ms it is a hundred times. Belongs to one event loop.
+    on a beat of 20 ms it is fifty times. Belongs to one event loop.
     """
 
     def __init__(self, interval: float, *, parts: int = 2) -> None:

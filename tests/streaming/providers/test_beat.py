@@ -33,10 +33,10 @@ async def test_those_who_come_shortly_after_one_another_wake_in_one_turn_of_the_
 
 
 @pytest.mark.parametrize("moment", [0.0, 1.0, 1.001, 1.0099, 1.01, 123456.789])
-def test_a_strike_is_at_most_an_interval_away_and_at_least_three_quarters(moment: float):
+def test_a_strike_is_at_most_an_interval_away_and_at_least_half_of_one(moment: float):
     beat = Beat(INTERVAL)
-    away = beat.number_after(moment) * INTERVAL / 4 - moment
-    assert 0.75 * INTERVAL - 1e-6 <= away <= INTERVAL + 1e-6
+    away = beat.number_after(moment) * INTERVAL / 2 - moment
+    assert 0.5 * INTERVAL - 1e-6 <= away <= INTERVAL + 1e-6
 
 
 async def test_a_strike_that_has_passed_is_not_waited_for():
