@@ -4,6 +4,8 @@
 # make chaos  break everything at random, some 300 kills, and prove that nothing is lost (half an hour)
 # make chaos-table  the same, and write what came of it into docs/reliability.md
 # make bench  what a token, a question and a reader cost, beside their limits (an hour; SHORT=1 takes two minutes)
+# make bench-table  the same, and write the table into docs/performance.md
+# make bench-plots  draw how costs grow into docs/plots (ten minutes)
 # make proofs hundreds of random histories and a thousand random runs, where CI is content with some
 # make attacks  everything that is tried against the server, and who may do what
 # make sabotage  spoil a line at a time in a copy of the tree, and see that the tests see it
@@ -14,7 +16,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check lint types page bench chaos chaos-table attacks proofs sabotage format clean
+.PHONY: run setup vendor test check lint types page bench bench-table bench-plots chaos chaos-table attacks proofs sabotage format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -70,6 +72,12 @@ attacks: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench $(if $(SHORT),--short)
+
+bench-table: setup
+	@$(BIN)/python -m tests.bench --write
+
+bench-plots: setup
+	@$(BIN)/python -m tests.bench.plots
 
 proofs: setup
 	@READER_EXAMPLES=300 AGREEMENT_RUNS=1000 $(BIN)/python -m pytest -q tests/contracts/test_any_reader.py tests/contracts/test_agreement.py

@@ -12,6 +12,7 @@ import sys
 
 from tests.bench.long_form import long_form
 from tests.bench.many import HELD_FOR
+from tests.bench.page import PAGE, written_into
 from tests.bench.short_form import short_form
 from tests.bench.systems import SHAPES
 from tests.bench.table import markdown
@@ -21,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--only", choices=["rounds", "growth", "many"])
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md, kept or missed")
     parser.add_argument("--held-for", type=float, default=HELD_FOR, help="seconds for which the crowd stays")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shape", action="append", choices=[shape.name for shape in SHAPES])
@@ -34,6 +36,8 @@ def main() -> int:
     parts = [chosen.only] if chosen.only else ["rounds", "growth", "many"]
     figures = long_form(shapes, parts=parts, rounds=chosen.rounds, held_for=chosen.held_for)
     print(markdown(figures))
+    if chosen.write:
+        PAGE.write_text(written_into(PAGE.read_text(), markdown(figures)))
     return int(any(figure.missed for figure in figures))
 
 

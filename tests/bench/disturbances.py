@@ -20,8 +20,6 @@ from tests.bench.words import sent_at
 HUGE = "20000@max"
 SLOW_READERS = 10
 _SIP = 1024  # bytes a second
-STORM_A_SECOND = 500
-STORM_LASTS = 10.0
 _SERVED_WITHIN = 30.0
 _A_PERSON = 10  # connections; so each has one answer of their own
 
@@ -62,10 +60,12 @@ async def _sip(port: int, request: bytes) -> None:
 
 @dataclass
 class Storm:
-    """``STORM_A_SECOND`` connections for ``STORM_LASTS`` seconds, whether those before have been served or not: every
-    other one a socket that subscribes, the rest streams; all come back to an answer of their own that has ended.
+    """So many connections a second, for ``lasts`` seconds, whether those before have been served or not: every other
+    one a socket that subscribes, the rest streams; all come back to an answer of their own that has ended.
     """
 
+    a_second: int = 500
+    lasts: float = 10.0
     runs: list[str] = field(default_factory=list)  # one of each person, ended
     served: list[float] = field(default_factory=list)  # seconds, each
     faults: Counter[str] = field(default_factory=Counter)
@@ -82,8 +82,8 @@ class Storm:
     async def rage(self, system: System, tokens: Sequence[str]) -> None:
         began = time.monotonic()
         coming = []
-        for number in range(int(STORM_A_SECOND * STORM_LASTS)):
-            await asyncio.sleep(began + number / STORM_A_SECOND - time.monotonic())
+        for number in range(int(self.a_second * self.lasts)):
+            await asyncio.sleep(began + number / self.a_second - time.monotonic())
             person = number % len(self.runs)
             coming.append(asyncio.create_task(self._come(system.port, tokens[person], self.runs[person], number)))
         await asyncio.gather(*coming)

@@ -29,8 +29,10 @@ class Disturbed:
     storm: Storm
 
 
-async def disturbed(system: System, way: Callable[[], Dialect], *, load: Load = ORDINARY) -> Disturbed:
-    storm = Storm()
+async def disturbed(
+    system: System, way: Callable[[], Dialect], *, load: Load = ORDINARY, storm: Storm | None = None
+) -> Disturbed:
+    storm = storm or Storm()
     disturbances: dict[str, Disturbance] = {
         "slow readers": slow_readers,
         "huge answers": huge_answers,

@@ -7,10 +7,23 @@ from collections.abc import Collection, Sequence
 import uvloop
 
 from tests.bench import usage
-from tests.bench.figures import LOADS, Loads, Yardsticks, all_of, figure, of_chat, of_processes, of_yardstick, warm_up
+from tests.bench.figures import (
+    LOADS,
+    Loads,
+    Yardsticks,
+    all_of,
+    figure,
+    is_of_one_process,
+    of_chat,
+    of_processes,
+    of_yardstick,
+    unjudged,
+    warm_up,
+)
 from tests.bench.growth import GROWTH, of_growth
 from tests.bench.idle import IDLE, idle_sockets
 from tests.bench.many import the_many
+from tests.bench.measure import measure
 from tests.bench.notes import faults, note
 from tests.bench.rounds import Rounds, middle
 from tests.bench.systems import (
@@ -34,6 +47,7 @@ def long_form(shapes: Sequence[Shape], *, parts: Collection[str], rounds: int, h
         _one_round(found, shapes)
     for shape in (each for each in shapes if each in (SQLITE, POSTGRES)):
         if "growth" in parts:
+            _memory(found, shape)
             _growth(found, shape)
         if "many" in parts:
             the_many(found, shape, held_for=held_for)
@@ -72,10 +86,25 @@ def _one_shape(found: Rounds, shape: Shape, upstream: System, sticks: Yardsticks
             uvloop.run(warm_up(chat, way))
             came = measured[name] = uvloop.run(all_of(chat, way, LOADS))
             faults(came)
-            found.add(of_chat(f"{shape.name}, {name}", came, sticks, base=base))
-        if shape.processes == 1:
-            found.add([figure(shape.name, "memory of an idle WebSocket", uvloop.run(idle_sockets(chat, IDLE)) / 1024)])
+            figures = of_chat(f"{shape.name}, {name}", came, sticks, base=base)
+            if shape.processes > 1:
+                figures = (unjudged(each) if is_of_one_process(each.name) else each for each in figures)
+            found.add(figures)
     return measured
+
+
+def _memory(found: Rounds, shape: Shape) -> None:
+    """Of servers that have not done anything else yet: what earlier loads have left would be used again, unseen."""
+    with model_server() as upstream:
+        for name in ("SSE", "WebSocket"):
+            with chat_server(shape, upstream) as chat:
+                note(f"memory: {shape.name}, {name}")
+                uvloop.run(warm_up(chat, chat.ways[name]))
+                came = uvloop.run(measure(chat.ways[name](), LOADS["c200"], pid=chat.pid))
+                value = came.memory / came.load.streams / 1024
+                found.add([figure(f"{shape.name}, {name}", "c200: memory a stream", value)])
+        with chat_server(shape, upstream) as chat:
+            found.add([figure(shape.name, "memory of an idle WebSocket", uvloop.run(idle_sockets(chat, IDLE)) / 1024)])
 
 
 def _growth(found: Rounds, shape: Shape) -> None:

@@ -1,5 +1,7 @@
 """The many: thousands who are only there, and ordinary readers beside somebody who asks much."""
 
+import resource
+
 import uvloop
 
 from tests.bench.crowd import A_PERSON, hold, of_crowd
@@ -12,9 +14,11 @@ from tests.bench.systems import Shape, chat_server, model_server
 SUBSCRIBERS = 5_000
 HELD_FOR = 600.0  # seconds
 ROUNDS = 3
+_OTHER_FILES = 500  # beside the connections
 
 
 def the_many(found: Rounds, shape: Shape, *, held_for: float) -> None:
+    _make_room(SUBSCRIBERS + _OTHER_FILES)
     with model_server() as upstream:
         with chat_server(shape, upstream, people=SUBSCRIBERS // A_PERSON) as chat:
             note(f"a crowd: {shape.name}")
@@ -30,3 +34,14 @@ def the_many(found: Rounds, shape: Shape, *, held_for: float) -> None:
                     note(f"side by side, {number + 1} of {ROUNDS}: {shape.name}, {name}")
                     uvloop.run(warm_up(chat, way))
                     found.add(of_disturbed(f"{shape.name}, {name}", uvloop.run(disturbed(chat, way))))
+
+
+def _make_room(files: int) -> None:
+    """Every connection is an open file, here and in the server, which inherits what is allowed here. Raises OSError
+    where the machine does not allow so many.
+    """
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < files:
+        raise OSError(f"{files} open files are needed, and {most} are allowed (ulimit -Hn)")
+    if allowed != resource.RLIM_INFINITY and allowed < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))

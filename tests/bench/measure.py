@@ -46,7 +46,8 @@ class Came:
     bytes_read: int = 0
     cpu: float = 0.0
     cpu_beside: dict[str, float] = field(default_factory=dict)  # of what the system stands on, by name
-    memory: int = 0  # beyond what it was before, while all streams ran
+    memory: int = 0  # while all streams ran, beyond what it was before
+    memory_in_all: int = 0
     pieces: int = 0
     followed: int = 0  # answers that came whole to one of the further readers
     spans: list[tuple[float, float]] = field(
@@ -144,7 +145,8 @@ async def _watch(came: Came, load: Load, *, pid: int, before: int) -> None:
     """Memory when all have begun and none has ended."""
     rate = load.paced.rate or math.inf
     await asyncio.sleep(load.over + min(0.8, 0.5 * load.paced.tokens / rate))
-    came.memory = await asyncio.to_thread(usage.memory, pid) - before
+    came.memory_in_all = await asyncio.to_thread(usage.memory, pid)
+    came.memory = came.memory_in_all - before
 
 
 def _read(came: Came, dialect: Dialect, wire: Wire) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.bench.figures import LIMITS, LOADS, Yardsticks, figure, of_chat, of_yardstick, seen
+from tests.bench.figures import LIMITS, LOADS, Yardsticks, figure, of_chat, of_processes, of_yardstick, seen
 from tests.bench.measure import Came, Load
 from tests.bench.table import Figure
 
@@ -49,7 +49,7 @@ def test_a_reader_more_is_told_as_a_share_of_the_run() -> None:
 def test_an_answer_that_one_reader_has_not_is_lost() -> None:
     server = loads(a_question=0.001, a_token=0.000_1)
     server["c50, 4 readers"].followed -= 1
-    assert [each.name for each in told(server).values() if each.missed] == ["c50, 4 readers: answers lost"]
+    assert [each.name for each in told(server).values() if each.missed] == ["answers lost"]
 
 
 def test_what_the_first_token_takes_is_told_beyond_the_direct_path() -> None:
@@ -58,6 +58,20 @@ def test_what_the_first_token_takes_is_told_beyond_the_direct_path() -> None:
     figures = told(server)
     assert figures["c200: first token, p50"].value == pytest.approx(0)
     assert figures["c200: first token, p99"].value == pytest.approx(480)
+
+
+@pytest.mark.parametrize(("dearer", "missed"), [(1.0, False), (1.2, False), (1.25, True)])
+def test_two_processes_may_cost_a_tenth_more_a_token_each_with_its_own_load(dearer: float, missed: bool) -> None:
+    one, two = (loads(a_question=0.0, a_token=0.000_1 * each) for each in (1.0, dearer))
+    first, _ = of_processes("two processes", one, two)
+    assert (first.value, first.missed) == (pytest.approx(dearer), missed)
+
+
+def test_what_the_database_takes_counts_with_the_processes() -> None:
+    one, two = (loads(a_question=0.0, a_token=0.000_1) for _ in range(2))
+    two["c200"].cpu_beside = {"PostgreSQL": two["c200"].cpu}
+    first, _ = of_processes("two processes", one, two)
+    assert first.value == pytest.approx(2.0)
 
 
 def test_yardsticks_have_no_limits() -> None:

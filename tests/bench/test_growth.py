@@ -31,7 +31,7 @@ def test_a_token_that_costs_more_late_in_an_answer_is_seen() -> None:
 def test_a_token_that_costs_more_among_many_streams_is_seen() -> None:
     found = loads()
     found["c500"].cpu *= 1.5
-    assert missed(found) == ["c500: CPU a token, net, beside that of c50"]
+    assert missed(found) == ["c500: CPU of a further token beside c50's"]
 
 
 def test_an_answer_that_is_lost_is_seen() -> None:
