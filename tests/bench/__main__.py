@@ -12,6 +12,7 @@ import sys
 
 from tests.bench.long_form import long_form
 from tests.bench.many import HELD_FOR
+from tests.bench.notes import end_in_order
 from tests.bench.page import PAGE, written_into
 from tests.bench.short_form import short_form
 from tests.bench.systems import SHAPES
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shape", action="append", choices=[shape.name for shape in SHAPES])
     chosen = parser.parse_args()
+    end_in_order()
     if chosen.short:
         figures = short_form(rounds=chosen.rounds)
         print(markdown(figures))

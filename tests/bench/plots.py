@@ -10,7 +10,7 @@ import uvloop
 from tests.bench.dialects import STREAMS_A_PERSON
 from tests.bench.figures import LOADS, Loads, all_of, warm_up
 from tests.bench.measure import Load
-from tests.bench.notes import faults, note
+from tests.bench.notes import end_in_order, faults, note
 from tests.bench.svg import Chart, Points
 from tests.bench.systems import (
     POSTGRES_REDIS,
@@ -31,6 +31,7 @@ QUESTIONS = LOADS["questions"]
 
 
 def main() -> int:
+    end_in_order()
     TARGET.mkdir(exist_ok=True)
     for name, chart in charts():
         (TARGET / f"{name}.svg").write_text(chart.svg(), encoding="utf-8")
