@@ -40,7 +40,6 @@ def terms_of(content: str, status: str, owner_id: UUID) -> list[str]:
 
 
 def _row(message_id: UUID, owner_id: UUID, found: list[str]) -> list[Any]:
-
     return [stored_id(message_id), stored_id(owner_id), _TERMS.get_db_prep_value(found, connection)]
 
 
