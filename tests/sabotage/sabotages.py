@@ -74,8 +74,8 @@ SABOTAGES = (
     Sabotage(
         name="an end without a look at the status",
         path="conversations/services/run_close.py",
-        old="    if not won:\n",
-        new="    if won is None:\n",
+        old="    sources = sorted(sources_of(status))\n",
+        new="    sources = sorted(RunStatus)\n",
         seen_by=("tests/conversations/services/test_run_close.py",),
     ),
     Sabotage(
