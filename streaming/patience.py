@@ -25,6 +25,7 @@ class Patience:
         task = asyncio.current_task()
         assert task is not None
         self._task, self._since = task, self._loop.time()
+        self._cancelled_before = task.cancelling()
         if self._timer is None:
             self._timer = self._loop.call_at(self._since + self._seconds, self._look)
 
@@ -53,6 +54,5 @@ class Patience:
         if self._loop.time() < until:
             self._timer = self._loop.call_at(until, self._look)
             return
-        self._cancelled_before = self._task.cancelling()
         self._expired = True
         self._task.cancel()

@@ -72,6 +72,27 @@ async def test_somebody_else_s_cancellation_wins_over_the_limit():
         await task
 
 
+async def test_who_was_cancelled_just_before_the_limit_is_cancelled():
+    patience = Patience(0.02)
+
+    async def wait() -> None:
+        with patience:
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+
+    def cancel_and_overrun() -> None:  # the limit is reached in the same turn, before the task comes to know
+        task.cancel()
+        patience._since = float("-inf")
+        patience._look()
+
+    asyncio.get_running_loop().call_soon(cancel_and_overrun)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    patience.close()
+
+
 async def test_a_fault_passes_through_and_leaves_no_timer():
     patience = Patience(10)
     with suppress(KeyError), patience:
