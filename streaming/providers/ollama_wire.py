@@ -54,20 +54,24 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-class _Said(msgspec.Struct):
+class _Said(msgspec.Struct, forbid_unknown_fields=True):
     content: str | None = None
     thinking: str | None = None
-    tool_calls: Any = None
+    role: str | None = None
+    tool_calls: None = None
 
 
-class _Token(msgspec.Struct):
-    """A line as nearly all are: a piece of text and nothing else. Whatever is odd about one is for the other way."""
+class _Token(msgspec.Struct, forbid_unknown_fields=True):
+    """A line as nearly all are: a piece of text and nothing else. Whatever is odd about one is for the other way: also
+    a field of another name, for what msgspec passes over it does not look into, and 1E999 or bad UTF-8 would get by.
+    """
 
     message: _Said
     model: str
+    created_at: str | None = None
     done: bool | None = None
-    done_reason: Any = None
-    error: Any = None
+    done_reason: None = None
+    error: None = None
 
 
 _decode_token = msgspec.json.Decoder(_Token).decode
@@ -79,8 +83,7 @@ def _plain(line: bytes) -> _Token | None:
         token = _decode_token(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    plain = token.error is None and not token.done and token.done_reason is None and not token.message.tool_calls
-    return token if plain else None
+    return None if token.done else token
 
 
 class Answer:
