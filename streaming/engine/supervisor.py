@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Coroutine, Sequence, Set
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -54,6 +54,8 @@ class Supervisor:
         self._workers: dict[UUID, Worker] = {}
         self._sweep_at = 0.0  # when to look for left runs next
         self._not_before: dict[UUID, float] = {}  # runs whose worker fell, and when to try again
+        self._claiming = False
+        self._may_hold = False  # leases, with or without a worker
         self._loops: list[asyncio.Task[Any]] = []
         self._look = asyncio.Event()
         self._idle = asyncio.Event()
@@ -156,16 +158,20 @@ class Supervisor:
                 self._sweep_at = 0.0  # there is one for the next place that is free
 
     async def _take_over(self, run_id: UUID) -> None:
-        claim = await self._shop.leases(
-            run_lease.claim_orphan,
-            run_id=run_id,
-            holder=self._holder,
-            expiry=self._lease_expiry,
-            all_others_dead=self._alone,
-        )
-        if claim is not None:
-            log.warning("took over a run that was left", run=str(run_id), number=claim.number, lost=claim.lost)
-            self._employ(claim)
+        self._claiming = self._may_hold = True
+        try:
+            claim = await self._shop.leases(
+                run_lease.claim_orphan,
+                run_id=run_id,
+                holder=self._holder,
+                expiry=self._lease_expiry,
+                all_others_dead=self._alone,
+            )
+            if claim is not None:
+                log.warning("took over a run that was left", run=str(run_id), number=claim.number, lost=claim.lost)
+                self._employ(claim)
+        finally:
+            self._claiming = False
 
     async def _claim_what_fits(self) -> None:
         while not self.draining and (room := min(self._capacity - len(self._workers), CLAIMED_AT_ONCE)) > 0:
@@ -180,6 +186,7 @@ class Supervisor:
     async def _claim(self, room: int) -> tuple[int, int]:
         """Take up to so many runs; returns how many were wanted, and how many there were."""
         self._idle.clear()  # a drain that begins now waits for what is being claimed
+        self._claiming, wanted = True, room
         try:
             wanted, claims = await self._shop.leases(
                 run_queue.claim_shares,
@@ -191,6 +198,8 @@ class Supervisor:
             for claim in claims:
                 self._employ(claim)
         finally:
+            self._claiming = False
+            self._may_hold |= wanted > 0  # also where it is not known what came of it
             if not self._workers:
                 self._idle.set()
         return wanted, len(claims)
@@ -221,13 +230,29 @@ class Supervisor:
         """Say that we live, and that our runs are ours. One that was frozen learns here which are not any more."""
         if not self._alone:
             await self._announce()
-        if not self._workers:
+        if not self._may_hold:
             return
-        before = dict(self._workers)
-        numbers = await self._shop.leases(run_lease.beat, holder=self._holder, expiry=self._lease_expiry)
+        before, self._may_hold = dict(self._workers), False
+        try:
+            numbers = await self._shop.leases(run_lease.beat, holder=self._holder, expiry=self._lease_expiry)
+        except Exception:
+            self._may_hold = True
+            raise
+        self._may_hold |= bool(numbers)
         for run_id, worker in before.items():
             if self._workers.get(run_id) is worker and numbers.get(run_id) != worker.claim.number:
                 worker.fence_out()
+        await self._let_go_of_what_nobody_works_on(numbers)
+
+    async def _let_go_of_what_nobody_works_on(self, numbers: Mapping[UUID, int]) -> None:
+        """A claim may be committed and its answer lost on the way; a lease may not be given up when its worker falls.
+        As long as this process lives, nobody would take such a run: it goes on like any that was left.
+        """
+        if self._claiming:  # what has no worker yet is about to get one
+            return
+        for run_id in numbers.keys() - self._workers.keys():
+            log.warning("a lease that nobody here works under is given up", run=str(run_id))
+            await self._shop.leases(run_lease.let_go, claim=Claim(run_id=run_id, number=numbers[run_id], head=0))
 
     async def _announce(self) -> None:
         await self._shop.leases(

@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 from django.utils import timezone
 
 from chatserver.accounts.models import User
 from conversations.models import LearnedModel, Run, RunLease, ServerProcess
+from conversations.services import run_lease, run_queue
+from conversations.services.run_lease import Claim
 from streaming.engine.turn import NOT_FINISHED
+from streaming.engine.worker import Worker
 from streaming.protocol.errors import ModelUnknown, UpstreamRefused
 from streaming.protocol.lifecycle import RunStatus
 from streaming.protocol.objects import Usage
@@ -357,6 +362,58 @@ async def test_a_worker_whose_lease_is_another_s_is_stopped_by_the_next_beat(use
         stored = await bench.stored(run)
     assert bench.provider.closed_early == 1
     assert (stored.entries, stored.lease.holder, stored.lease.number) == (before, "other", 99)
+
+
+async def test_a_claim_whose_answer_was_lost_on_the_way_is_gone_on_with(user: User, settings: Any) -> None:
+    """The database has it as ours, and we extend all that is ours: nobody else would ever take it."""
+    settings.LEASE_BEAT = 0.1
+    lost: list[Claim] = []
+
+    def losing(**wishes: Any) -> tuple[int, list[Claim]]:
+        wanted, claims = run_queue.claim_shares(**wishes)
+        if claims and not lost:
+            lost.extend(claims)
+            raise OperationalError("the connection was closed")
+        return wanted, claims
+
+    async with running(user, [[[Text("Because.")], [STOP]]]) as bench:
+        with mock.patch("streaming.engine.supervisor.run_queue", SimpleNamespace(claim_shares=losing)):
+            run = await bench.send()
+            await bench.watch(run)
+        after = await bench.stored(run)
+    after.agree()
+    assert [claim.run_id for claim in lost] == [run.pk]
+    assert (after.run.status, after.lease.number) == (RunStatus.COMPLETED, 2)
+
+
+async def test_a_lease_that_could_not_be_given_up_when_its_worker_fell_is_given_up_later(
+    user: User, settings: Any
+) -> None:
+    settings.LEASE_BEAT, settings.LEASE_EXPIRY = 0.1, 0.5
+    works, gives_up = Worker.carry_out, run_lease.let_go
+    fallen: list[Worker] = []
+    kept: list[Claim] = []
+
+    async def falling(worker: Worker) -> None:
+        if not fallen:
+            fallen.append(worker)
+            raise RuntimeError("a fault of ours")
+        await works(worker)
+
+    def failing(*, claim: Claim) -> None:
+        kept.append(claim)
+        if len(kept) == 1:
+            raise OperationalError("the connection was closed")
+        gives_up(claim=claim)
+
+    async with running(user, [[[Text("Because.")], [STOP]]]) as bench:
+        with mock.patch.object(Worker, "carry_out", falling), mock.patch.object(run_lease, "let_go", failing):
+            run = await bench.send()
+            await bench.watch(run)
+        after = await bench.stored(run)
+    after.agree()
+    assert len(kept) > 1
+    assert (after.run.status, after.lease.number) == (RunStatus.COMPLETED, 2)
 
 
 # --- a drain, with others there ------------------------------------------------------------------------------------
