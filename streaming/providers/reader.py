@@ -33,16 +33,23 @@ class BodyReader:
             await self._beat.strike(self._not_before)
         try:
             # Nothing is to be timed where something is there already, as it is nearly always after a pause.
-            data = self._body.read_nowait()
+            data = self._here()
             if not data and not self._body.at_eof():
                 until = self._loop.time() + self._idle if self._begun else self._deadline
                 async with asyncio.timeout_at(until):
                     data = await self._body.readany()
         except TimeoutError:
             raise UpstreamStalled() if self._begun else UpstreamTimeout() from None
-        except HTTP_FAULTS as fault:
+        except (*HTTP_FAULTS, RuntimeError) as fault:  # the last where aiohttp hung up on a body that is no HTTP
             raise upstream_fault(fault, answered=True) from fault
         self._begun = True
         if self._beat is not None:
             self._not_before = self._beat.number_after(self._loop.time()) if len(data) < _LARGE_READ else 0
         return data
+
+    def _here(self) -> bytes:
+        """What has come by now; raises what ended the body only after all that came before, which aiohttp would keep
+        for itself: the tokens of a pause, and the line that says why the model server gave up.
+        """
+        data = b"" if self._body.exception() is None else self._body._read_nowait(-1)
+        return data or self._body.read_nowait()
