@@ -22,7 +22,7 @@ class Patience:
         self._expired = False
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task, self._since = task, self._loop.time()
         self._cancelled_before = task.cancelling()

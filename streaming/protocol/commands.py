@@ -204,7 +204,7 @@ def parse(body: Any, kind: type[Command]) -> Command:
     """
     if not isinstance(body, dict):
         raise InvalidRequest("Send one JSON object.")
-    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    known = kind.__struct_encode_fields__
     if unknown := sorted(str(name)[:100] for name in body if name not in known):
         raise UnknownField(details={"fields": unknown[:20]})
     try:
