@@ -7,17 +7,32 @@ class Beat:
     """Strikes ``parts`` times in each ``interval`` (seconds), as long as somebody waits.
 
     A hundred streams that each wait 40 ms by themselves wake the loop, and the writer behind it, 2,500 times a second;
-    on a beat of 20 ms it is fifty times. Belongs to one event loop.
+    on a beat of 20 ms it is fifty times.
+
+    Where strikes come late the process has more to do than it can, and those who wait are sent further ahead, up to
+    ``longest`` intervals: fewer and larger pieces cost less, and what is left over goes to those who wait for a first
+    word. Belongs to one event loop.
     """
 
-    def __init__(self, interval: float, *, parts: int = 2) -> None:
+    def __init__(self, interval: float, *, parts: int = 2, longest: float = 4.0) -> None:
         self._interval = interval
         self._period = interval / parts
+        self._longest = longest
+        self._stretched = 1.0
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
 
     def number_after(self, moment: float) -> int:
-        """The last strike that is not later than one interval after ``moment`` (the loop's clock)."""
-        return int((moment + self._interval) / self._period)
+        """The last strike that is not later than one interval (as it is now) after ``moment``, of the loop's clock."""
+        return int((moment + self._interval * self._stretched) / self._period)
+
+    def came(self, late: float) -> None:
+        """A strike has come so many seconds late. It takes half a second of that to stretch the interval to its
+        longest, and two seconds of punctual strikes to bring it back.
+        """
+        if late > self._period / 2:
+            self._stretched = min(self._longest, self._stretched * 1.1)
+        else:
+            self._stretched = max(1.0, self._stretched * 0.98)
 
     async def strike(self, number: int) -> None:
         """Return when strike ``number`` has come; at once where it has passed."""
@@ -34,6 +49,7 @@ class Beat:
         await struck
 
     def _struck(self, number: int) -> None:
+        self.came(asyncio.get_running_loop().time() - number * self._period)
         for struck in self._waiting.pop(number):
             if not struck.done():  # whoever waited may have been cancelled
                 struck.set_result(None)

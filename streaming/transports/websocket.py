@@ -49,6 +49,7 @@ class ChatSocket(AsyncConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.live: Live | None = None
+        self._patience = Patience(engine().numbers.write_timeout)
         self.closed = False
         self.tasks = TaskRegistry()  # what ends with the conversation
         self._connection = TaskRegistry()  # what ends with the connection: what comes in, and the last word
@@ -73,7 +74,6 @@ class ChatSocket(AsyncConsumer):
         self.pinged = False
         self.last_frame = asyncio.get_running_loop().time()
         self._writing = asyncio.Lock()
-        self._patience = Patience(self.engine.numbers.write_timeout)
         self._lasting: asyncio.Task[None] | None = None  # one frame that takes its time; a second one waits its turn
         if session.PROTOCOL not in self.scope["subprotocols"]:
             await self.base_send({"type": "websocket.accept"})
@@ -336,4 +336,5 @@ class ChatSocket(AsyncConsumer):
     async def _release(self) -> None:
         if self.live is not None:
             connections().leave(self.live)
+        self._patience.close()
         await self.tasks.cancel_all()

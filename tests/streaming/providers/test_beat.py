@@ -55,3 +55,33 @@ async def test_who_is_cancelled_keeps_nobody_from_waking():
     async with asyncio.timeout(1):
         await staying
     assert beat._waiting == {}
+
+
+def away(beat: Beat, moment: float = 1000.0) -> float:
+    """In intervals."""
+    return (beat.number_after(moment) * INTERVAL / 2 - moment) / INTERVAL
+
+
+def test_strikes_that_come_late_are_waited_for_longer_and_those_in_time_as_before():
+    beat = Beat(INTERVAL)
+    for _ in range(8):
+        beat.came(INTERVAL / 2)
+    assert 1.5 < away(beat) <= 2.2
+    for _ in range(100):
+        beat.came(INTERVAL)
+    assert 3.49 < away(beat) < 4.01
+    for _ in range(100):
+        beat.came(INTERVAL / 8)
+    assert 0.49 < away(beat) < 1.01
+
+
+async def test_a_loop_that_is_kept_busy_stretches_the_beat():
+    loop, beat = asyncio.get_running_loop(), Beat(INTERVAL)
+    for _ in range(8):
+        number = beat.number_after(loop.time())
+        waiting = asyncio.create_task(beat.strike(number))
+        await asyncio.sleep(0)
+        while loop.time() < (number + 1) * INTERVAL / 2:  # on purpose: nothing else can run meanwhile
+            pass
+        await waiting
+    assert away(beat) > 1.5
