@@ -13,7 +13,7 @@ from chatserver.rows import Rows, for_update, stored_id
 from conversations.models import Approval, Message, Run, Thread
 from streaming.protocol.errors import Forbidden, NotFound
 
-_THREADS = Rows(Thread)
+_THREADS, _RUNS = Rows(Thread), Rows(Run)
 Scope = Literal["read", "chat", "manage"]
 
 
@@ -37,7 +37,8 @@ def access_thread(principal: Principal, thread_id: UUID | str, scope: Scope, *, 
 def access_run(principal: Principal, run_id: UUID | str, scope: Scope) -> Run:
     require(principal, scope)
     key = _key(run_id)
-    run = None if key is None else Run.objects.filter(pk=key, owner_id=principal.user_id).first()
+    mine = "id = %s AND owner_id = %s"
+    run = None if key is None else _RUNS.first(mine, stored_id(key), stored_id(principal.user_id))
     return run or _nothing("run", principal, key)
 
 

@@ -6,8 +6,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import OuterRef, Q, Subquery, Sum, Value
-from django.db.models.functions import Length
+from django.db.models import Q
 
 from chatserver.rows import stored_id
 from conversations import selectors
@@ -29,6 +28,15 @@ from streaming.offload import Offload
 from streaming.protocol.codec import Entry
 
 T = TypeVar("T")
+_EVENTS_OF = "FROM conversations_runevent event WHERE event.run_id = lease.run_id"
+_EXTENT = f"""
+SELECT lease.head, (SELECT MIN(event.seq) {_EVENTS_OF}),
+    (SELECT SUM(LENGTH(event.text)) {_EVENTS_OF} AND event.seq > %s)
+FROM conversations_runlease lease WHERE lease.run_id = %s
+"""
+_EXTENT_FROM_THE_START = f"""
+SELECT lease.head, (SELECT MIN(event.seq) {_EVENTS_OF}), 0 FROM conversations_runlease lease WHERE lease.run_id = %s
+"""
 _HEAD_UNDER = "SELECT head FROM conversations_runlease WHERE run_id = %s AND number = %s"
 
 
@@ -83,14 +91,9 @@ def _under(run_id: UUID, number: int, after: int) -> tuple[int, list[Entry]]:
 
 def _extent(run_id: UUID, after: int) -> Extent:
     """One query: when many readers come back at once, each costs few."""
-    events = RunEvent.objects.filter(run_id=OuterRef("pk")).order_by("seq")
-    sizes = events.filter(seq__gt=after).order_by().values("run_id").annotate(size=Sum(Length("text"))).values("size")
-    row = (
-        RunLease.objects.filter(pk=run_id)
-        .values_list("head", Subquery(events.values("seq")[:1]), Subquery(sizes) if after else Value(0))
-        .first()
-    )
-    head, first, size = row or (0, 0, 0)
+    with connection.cursor() as cursor:
+        cursor.execute(_EXTENT if after else _EXTENT_FROM_THE_START, [*([after] if after else []), stored_id(run_id)])
+        head, first, size = cursor.fetchone() or (0, 0, 0)
     return Extent(first=first or 0, head=head, backlog_bytes=size or 0)
 
 

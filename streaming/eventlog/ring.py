@@ -42,10 +42,16 @@ class Ring:
             self._size -= len(self._entries.popleft().text)
         return grown
 
+    def size_after(self, cursor: int) -> int:
+        """Characters of what follows ``cursor``, as far as it is here."""
+        return sum(len(entry.text) for entry in self._entries if entry.id > cursor)
+
     def after(self, cursor: int, *, most: int, most_bytes: int) -> list[Entry] | None:
         """What follows ``cursor``, at most so much but always one where there is one; None where it is out of reach."""
         if not self._entries or cursor + 1 < self._entries[0].id:
             return None
+        if cursor + 1 == self._entries[-1].id:  # as nearly always
+            return [self._entries[-1]]
         taken: list[Entry] = []
         start = cursor + 1 - self._entries[0].id
         for position in range(start, min(start + most, len(self._entries))):

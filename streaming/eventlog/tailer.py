@@ -185,12 +185,17 @@ class Tailer:
         channel = self._channels.get(run_id)
         return 0 if channel is None else channel.head
 
-    def whole(self, run_id: UUID) -> Extent | None:
-        """How far a run has come of which everything is at hand here; None where the log must be asked."""
+    def at_hand(self, run_id: UUID, after: int) -> Extent | None:
+        """How far a run has come of which everything after ``after`` is at hand here; None where the log must be
+        asked. The log may reach further back.
+        """
         channel = self._channels.get(run_id)
-        if channel is None or channel.gone or channel.ring.first != 1:
+        if channel is None or channel.gone:
             return None
-        return Extent(first=1, head=channel.head, backlog_bytes=0)
+        first, head = channel.ring.first, channel.ring.head
+        if first is None or head is None or not first - 1 <= after <= head == channel.head:
+            return None
+        return Extent(first=first, head=head, backlog_bytes=channel.ring.size_after(after) if after else 0)
 
     async def read(self, run_id: UUID, after: int) -> list[Entry]:
         entries = await self._log.read(run_id=run_id, after=after)

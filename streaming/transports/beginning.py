@@ -30,7 +30,8 @@ class Beginning:
 
 async def beginning_of(engine: Engine, run: Run, *, after: int, wish: Wish) -> Beginning:
     """What a reader of ``run`` gets who has applied the events up to ``after``."""
-    known = engine.tailer.whole(run.pk) if after == 0 else None  # as it is for whoever has just asked
+    # As it is for whoever has just asked, and for those who come back to a run that others follow here.
+    known = engine.tailer.at_hand(run.pk, after)
     stands = await standing(engine.event_log, run, after=after, known=known)
     match attach(stands, after=after, wish=wish):
         case NothingMore():

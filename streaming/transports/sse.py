@@ -34,7 +34,7 @@ async def _body(
     numbers = engine.numbers
     unsent = sse_wire.opening()
     # Of a run that has just begun the first events are at hand, and go out as one with it.
-    if start.after > 0 or start.snapshot is not None or engine.tailer.whole(run.pk) is None:
+    if start.after > 0 or start.snapshot is not None or engine.tailer.at_hand(run.pk, 0) is None:
         yield unsent
         unsent = b""
     if start.snapshot is not None:
