@@ -221,8 +221,8 @@ SABOTAGES = (
     Sabotage(
         name="a gate that lets everybody through",
         path="conversations/permissions.py",
-        old="Run.objects.filter(pk=key, owner_id=principal.user_id).first()",
-        new="Run.objects.filter(pk=key).first()",
+        old="_RUNS.first(mine, stored_id(key), stored_id(principal.user_id))",
+        new='_RUNS.first("id = %s", stored_id(key))',
         seen_by=("tests/conversations/test_permissions.py",),
     ),
     Sabotage(
@@ -298,8 +298,8 @@ SABOTAGES = (
     Sabotage(
         name="a run that is not seen from its beginning taken for whole",
         path="streaming/eventlog/tailer.py",
-        old="channel.ring.first != 1",
-        new="channel.ring.first is None",
+        old="not first - 1 <= after <= head == channel.head",
+        new="not after <= head == channel.head",
         seen_by=("tests/streaming/eventlog/test_awaited.py",),
     ),
     Sabotage(
