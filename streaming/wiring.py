@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -15,13 +16,16 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 
+from conversations.models import Run
 from conversations.ports import ports
+from conversations.services.run_lease import Claim, Hands
 from conversations.services.run_queue import list_model_servers
 from conversations.services.run_rows import Choice
 from streaming.engine.data_lock import DataLock
 from streaming.engine.housekeeping import keep_house
 from streaming.engine.limits import Limits
 from streaming.engine.positions import Positions
+from streaming.engine.prompt import Prompt, prompt_at_hand
 from streaming.engine.supervisor import Supervisor
 from streaming.engine.workshop import Pace, Workshop
 from streaming.eventlog.base import EventLog
@@ -92,6 +96,10 @@ class Engine:
         model = await self.registry.default(settings.DEFAULT_MODEL)
         return Choice(provider=model.provider, model=model.name)
 
+    def places(self, runs: int) -> AbstractContextManager[Hands | None]:
+        """Room to work here on so many runs from the moment they are opened; None where they have to wait."""
+        return self.supervisor.places(runs, taken=self._taken)
+
     async def start(self) -> None:
         """Raises DataDirectoryInUse where another process works on the same SQLite file."""
         if connection.vendor == "sqlite":
@@ -150,6 +158,14 @@ class Engine:
     def _bell(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """Rung by verbs, in whatever thread they ran."""
         self._loop.call_soon_threadsafe(self._rang, run_id, entries)
+
+    def _taken(self, run: Run, claim: Claim) -> None:
+        """A run was opened, and is ours; called in whatever thread that was."""
+        self._loop.call_soon_threadsafe(self._begin, claim, prompt_at_hand(run))
+
+    def _begin(self, claim: Claim, prompt: Prompt | None) -> None:
+        self.event_log.rang(claim.run_id, claim.opened)
+        self.supervisor.begin(claim, prompt)
 
     def _feed_bell(self, user_id: UUID, entries: Sequence[Entry]) -> None:
         self._loop.call_soon_threadsafe(self._feed_rang, user_id, entries)

@@ -1,7 +1,7 @@
 """Who works on a run: claiming, beating, finding those whose worker is gone. Always by the database's clock."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,15 +16,19 @@ from conversations.database import verb
 from conversations.models import Run, RunLease
 from conversations.ports import ports
 from conversations.services.locks import lock_thread_of
+from streaming.protocol.codec import Entry
 from streaming.protocol.errors import NotFound
 from streaming.protocol.lifecycle import HELD, RunStatus
 
-_LEASES = Rows(RunLease)
+_LEASES, _RUNS = Rows(RunLease), Rows(Run)
 _THREADS_OF = """SELECT id FROM conversations_thread
 WHERE id IN (SELECT thread_id FROM conversations_run WHERE id IN"""
 _BEGIN = """UPDATE conversations_run
 SET attempt = attempt + CASE WHEN status = 'requires_action' THEN 0 ELSE 1 END,
     started_at = COALESCE(started_at, %s), status = 'in_progress' WHERE id IN """
+_HAS_NO_BOUND = f""" AND COALESCE(
+    (SELECT max_parallel FROM conversations_modelserver server WHERE server.name = {_RUNS.table}.provider), %s
+) = 0 RETURNING id"""
 # The database's clock, as Django's Now() has it.
 _TAKE = {
     "sqlite": """UPDATE conversations_runlease SET holder = %s, number = number + 1,
@@ -44,7 +48,7 @@ class Claim:
     """The right to write a run's events: good as long as ``number`` is the lease's.
 
     ``held`` is for how many seconds others have held the run, ``lost`` how many of them have died. ``left``: it was
-    being worked on.
+    being worked on. ``opened`` is all that its log has, where it was taken as it was opened.
     """
 
     run_id: UUID
@@ -53,6 +57,21 @@ class Claim:
     held: float = 0.0
     lost: int = 0
     left: bool = False
+    opened: Sequence[Entry] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hands:
+    """A process with room for the runs that it is about to open: it has them from the moment they are there.
+
+    ``max_parallel`` as in ``claim_next``. ``taken`` is called with what was opened after the commit, in the thread that
+    opened it, and rings the bell for it.
+    """
+
+    holder: str
+    expiry: float
+    max_parallel: int
+    taken: Callable[[Run, Claim], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +106,18 @@ def take(run_ids: Sequence[UUID], *, holder: str, expiry: float) -> list[Claim]:
         cursor.execute(_BEGIN + marks(taken), [now, *map(stored_id, taken)])
     claims = _leases(taken, holder, expiry)
     return [claims[run_id] for run_id in run_ids if run_id in claims]
+
+
+def take_new(runs: Sequence[Run], hands: Hands) -> dict[UUID, Claim]:
+    """Take runs that this transaction has written, so that nobody else can know of them yet: those whose model server
+    has as many at once as it is asked. The others wait for their turn. The objects stay as they were opened.
+    """
+    with connection.cursor() as cursor:
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        ids = [stored_id(run.pk) for run in runs]
+        cursor.execute(_BEGIN + marks(ids) + _HAS_NO_BOUND, [now, *ids, hands.max_parallel])
+        taken = [as_uuid(row[0]) for row in cursor.fetchall()]
+    return _leases(taken, hands.holder, hands.expiry) if taken else {}
 
 
 @verb

@@ -5,7 +5,7 @@ to a thread that is busy, joins the thread's queue instead (``run_waiting.py``).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from conversations.ports import ports
 from conversations.selectors import UnderWay
 from conversations.services import feed, search
 from conversations.services.idempotency import Key
+from conversations.services.run_lease import Hands, take_new
 from conversations.services.run_queue import require_place
 from conversations.services.run_rows import Choice, move_head, new_answer, new_question, opening_events, plain
 from conversations.services.run_waiting import enqueue, tell_queue
@@ -78,9 +79,11 @@ def open_run(
     choose: Choose,
     key: Key | None = None,
     max_waiting: int = MAX_WAITING,
+    hands: Hands | None = None,
 ) -> Opened | MustEnd:
     """Start an answer, or one a model side by side. Without a thread, one is made. ``choose`` names the models, the one
-    of lane 0 first, or refuses. ``max_waiting``: how many runs a person may have that nobody works on yet.
+    of lane 0 first, or refuses. ``max_waiting``: how many runs a person may have that nobody works on yet. ``hands``
+    take what is opened in the same transaction; without them it waits to be claimed.
 
     Raises NotFound, Forbidden, IdempotencyConflict, ThreadBusy (with the active run), TooManyWaiting, QueueFull,
     StaleHead, InvalidRequest. The key is looked up before every refusal; a refused request stores nothing. MustEnd is
@@ -94,6 +97,7 @@ def open_run(
         "choose": choose,
         "key": key,
         "max_waiting": max_waiting,
+        "hands": hands,
     }
     try:
         return _open_run(**facts)
@@ -111,6 +115,7 @@ def _open_run(
     choose: Choose,
     key: Key | None,
     max_waiting: int,
+    hands: Hands | None,
 ) -> Opened | MustEnd:
     permissions.require(principal, "chat")
     if earlier := _earlier(principal, key):
@@ -141,7 +146,7 @@ def _open_run(
     place = _place(principal, thread, command)
     if active := tuple(run for run in busy if not run.waiting):
         return MustEnd(runs=active)
-    runs = _write(thread=thread, command=command, choices=choices, place=place)
+    runs = _write(thread=thread, command=command, choices=choices, place=place, hands=hands)
     if key is not None:
         key.keep({"run_ids": [str(run.pk) for run in runs]})
     _tell(thread, runs, waiting=[run for run in busy if run.waiting], is_new=thread_id is None)
@@ -205,7 +210,9 @@ def _place_to_go_on(answer: Message) -> _Place:
     return _Place(parent=question.parent, question=question, content=question.content, answer=answer)
 
 
-def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _Place) -> list[Run]:
+def _write(
+    *, thread: Thread, command: Send, choices: Sequence[Choice], place: _Place, hands: Hands | None
+) -> list[Run]:
     """A run in a lane of its own for each of ``choices``, below the one question."""
     now = timezone.now()
     question = place.question or new_question(thread, parent=place.parent, content=place.content, at=now)
@@ -232,13 +239,15 @@ def _write(*, thread: Thread, command: Send, choices: Sequence[Choice], place: _
         runs.append(run)
     _MESSAGES.add(messages)
     search.add(messages, owner_id=thread.owner_id)
-    _begin(runs, asked_again=place.question is not None)
+    _begin(runs, asked_again=place.question is not None, hands=hands)
     move_head(thread, runs[0], title=place.content, at=now)
     return runs
 
 
-def _begin(runs: Sequence[Run], *, asked_again: bool) -> None:
-    """Write the runs with their leases and the events that open them."""
+def _begin(runs: Sequence[Run], *, asked_again: bool, hands: Hands | None) -> None:
+    """Write the runs with their leases and the events that open them. After the commit the bell is rung for each, or
+    whoever has it now is told.
+    """
     opening: dict[Run, list[Entry]] = {}
     for run in runs:
         events = opening_events(run, asked_again=asked_again)
@@ -246,9 +255,13 @@ def _begin(runs: Sequence[Run], *, asked_again: bool) -> None:
         run.head = len(opening[run])
     _RUNS.add(runs)
     _LEASES.add([RunLease(run=run, head=run.head) for run in runs])
+    claims = {} if hands is None else take_new(runs, hands)
     for run, entries in opening.items():
         ports.event_store.write_opening(run, entries)
-        transaction.on_commit(partial(ports.bell, run.pk, entries))
+        if hands is not None and (claim := claims.get(run.pk)):
+            transaction.on_commit(partial(hands.taken, run, replace(claim, opened=entries)))
+        else:
+            transaction.on_commit(partial(ports.bell, run.pk, entries))
 
 
 def _reopened(answer: Message, run: Run) -> Message:

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from streaming.engine.calls import CallLedger, VettedCall
-from streaming.engine.limits import WIDEST, Limits
+from streaming.engine.limits import Limits
 from streaming.engine.measure import Measure, SoFar
 from streaming.engine.outcome import (
     INTERRUPTED,
@@ -29,10 +29,10 @@ from streaming.engine.outcome import (
 )
 from streaming.engine.parking import Approved, Asks, Parking, Ruling, nobody_is_asked
 from streaming.engine.retold import as_messages, prompt_calls, retell
+from streaming.engine.room import size, what_fits
 from streaming.engine.teller import Teller
 from streaming.engine.turn import NOT_FINISHED, Turn, follow, result_message
 from streaming.protocol.approvals import NEVER_ALLOWED, waits
-from streaming.protocol.codec import dumps
 from streaming.protocol.errors import ErrorObject
 from streaming.protocol.events import Event, RunCancelling, RunInProgress, RunRequiresAction
 from streaming.protocol.lifecycle import MessageStatus, RunStatus, may_become
@@ -120,7 +120,7 @@ class RunMachine:
         self._left_open = frozenset(step.id for step in state.open_steps)  # by another process
         self._told: dict[str, tuple[int, int]] = {}  # by step: characters of output, and bytes that still fit
         self._cut: set[str] = set()
-        self._room = limits.max_answer - _size(answer.text) - _size(answer.thinking)
+        self._room = limits.max_answer - size(answer.text) - size(answer.thinking)
         self._outcome: Completed | Incomplete | None = None
 
     @property
@@ -247,7 +247,7 @@ class RunMachine:
     def feed(self, chunks: Sequence[Chunk], *, at: float) -> list[Event]:
         """What the model said, as it said it. Chunks after the turn's Finish are ignored.
 
-        So is what the answer has no room for: of a piece that does not fit whole, as much is kept as surely fits.
+        So is what the answer has no room for: of a piece that does not fit whole, as much is kept as does.
         """
         self._require_asking()
         taken, count = self._turn.take(chunks)
@@ -428,18 +428,18 @@ class RunMachine:
         room = self._room
         if self.answer_full:
             return ""
-        self._room -= _size(text)
-        return text if not self.answer_full else text[: room // WIDEST]
+        self._room -= size(text)
+        return text if not self.answer_full else what_fits(text, room)
 
     def _stream_output(self, step_id: str, text: str) -> None:
         told, room = self._told.get(step_id, (0, self.limits.max_output_bytes))
         kept = text[: self.limits.max_output - told]
-        if _size(kept) > room:
-            kept = kept[: room // WIDEST]
+        if size(kept) > room:
+            kept = what_fits(kept, room)
         if len(kept) < len(text):
             self._cut.add(step_id)
         # Nothing follows what was cut, or the output would have a hole.
-        self._told[step_id] = told + len(kept), 0 if step_id in self._cut else room - _size(kept)
+        self._told[step_id] = told + len(kept), 0 if step_id in self._cut else room - size(kept)
         self._teller.tool_output(step_id, kept)
 
     def _final_run(self, outcome: Outcome, *, at: float) -> Run:
@@ -481,11 +481,6 @@ class RunMachine:
     def _require(self, holds: bool, complaint: str) -> None:
         if not holds:
             raise IllegalMove(f"run {self.run.id}: {complaint}")
-
-
-def _size(text: str) -> int:
-    """Bytes that it takes in an event."""
-    return len(dumps(text)) - 2
 
 
 def _never_begun(step: Step) -> ErrorObject | None:

@@ -63,6 +63,23 @@ def load_decisions(run_id: UUID) -> Decided:
     )
 
 
+def prompt_at_hand(run: Run) -> Prompt | None:
+    """The prompt of a run that was opened just now, without a question to the database; None where there is one to ask,
+    because something was said before.
+    """
+    question = run.question
+    assert question is not None
+    if question.parent_id is not None or _was_begun(run.answer):
+        return None
+    return Prompt(
+        model=run.model,
+        attempt=run.attempt + 1,
+        history=[_turn(question, ())],
+        system_prompt=run.thread.system_prompt,
+        tools=run.tools,
+    )
+
+
 def load_prompt(run_id: UUID) -> Prompt:
     run, system_prompt = selectors.run_to_work_on(run_id)
     messages, steps = selectors.history_before(run=run)
@@ -74,6 +91,11 @@ def load_prompt(run_id: UUID) -> Prompt:
         tools=run.tools,
         steps_before=[wire.step_object(step) for step in selectors.steps_before(run=run)],
     )
+
+
+def _was_begun(answer: Message | None) -> bool:
+    """By an earlier run, with which this one goes on."""
+    return answer is not None and bool(answer.parts or answer.content or answer.thinking)
 
 
 def _ruling(approval: Approval) -> Ruling:

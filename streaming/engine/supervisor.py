@@ -2,20 +2,25 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 
+from conversations.models import Run
+from conversations.selectors import Load
 from conversations.services import learning, processes, run_lease, run_queue
-from conversations.services.run_lease import Claim
+from conversations.services.run_lease import Claim, Hands
 from streaming.engine.outcome import Cancelled
+from streaming.engine.prompt import Prompt
 from streaming.engine.queue import shares
 from streaming.engine.worker import HandedBack, Worker
 from streaming.engine.workshop import Workshop
 from streaming.protocol.codec import Entry
+from streaming.protocol.marks import is_terminal
 
 log = structlog.get_logger(__name__)
 CLAIMED_AT_ONCE = 64
@@ -55,12 +60,17 @@ class Supervisor:
         self._sweep_at = 0.0  # when to look for left runs next
         self._not_before: dict[UUID, float] = {}  # runs whose worker fell, and when to try again
         self._claiming = False
+        self._reserved = 0  # places for runs that are being opened
+        self._nobody_waits = False  # but for a bounded model server, as far as the last look went
+        self._in_line = 1  # who waits for whatever, in the same way; none are what nobody looks for when a run ends
+        self._unworked: Set[UUID] = frozenset()  # leases of ours that had no worker at the last beat
         self._may_hold = False  # leases, with or without a worker
         self._loops: list[asyncio.Task[Any]] = []
         self._look = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = False
+        self._told_to_hand_back = False
 
     @property
     def running(self) -> int:
@@ -69,7 +79,36 @@ class Supervisor:
     @property
     def has_room(self) -> bool:
         """Whether what can be claimed is claimed here."""
-        return not self.draining and len(self._workers) < self._capacity
+        return not self.draining and self._room > 0
+
+    @property
+    def _room(self) -> int:
+        return self._capacity - self._reserved - len(self._workers)
+
+    @contextmanager
+    def places(self, runs: int, taken: Callable[[Run, Claim], None]) -> Iterator[Hands | None]:
+        """Hands for so many runs that are about to be opened, for as long as that takes; None where those that wait
+        come first, or there is no room. ``taken`` is theirs, and lets ``begin`` have the run in the loop.
+        """
+        if self._room < runs:
+            self._nobody_waits = False
+        if self.draining or not self._nobody_waits:
+            yield None
+            return
+        self._reserved += runs
+        self._may_hold = True
+        self._idle.clear()  # a drain that begins now waits for what is being opened
+        try:
+            yield Hands(holder=self._holder, expiry=self._lease_expiry, max_parallel=self._max_parallel, taken=taken)
+        finally:
+            self._reserved -= runs
+            self._may_be_idle()
+
+    def begin(self, claim: Claim, prompt: Prompt | None) -> None:
+        """Work on a run that was taken as it was opened. ``prompt`` is its, where it is at hand."""
+        self._employ(claim, prompt)
+        if self._told_to_hand_back:
+            self._workers[claim.run_id].stop(HandedBack())
 
     def holds(self, run_id: UUID) -> bool:
         return run_id in self._workers
@@ -89,6 +128,8 @@ class Supervisor:
 
     def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """A verb has committed something about this run: it can be claimed now, or a wish for one of ours to stop."""
+        if entries and is_terminal(entries[-1]) and not self._in_line:
+            return
         if entries or run_id not in self._workers:
             if not entries:
                 self._sweep_at = 0.0
@@ -120,6 +161,7 @@ class Supervisor:
         self._look.set()
         self._own(self._again(self._hand_back_what_can_be, self._poll), "handing back")
         await _within(grace, self._idle)
+        self._told_to_hand_back = True
         self._hand_back(list(self._workers.values()))
         if not await _within(HANDING_BACK, self._idle):
             log.error("runs were left as they are; they are taken over in time", runs=len(self._workers))
@@ -152,7 +194,7 @@ class Supervisor:
         for orphan in found:
             if self.draining or orphan.run_id in self._not_before:
                 continue
-            if orphan.unwanted or len(self._workers) < self._capacity:
+            if orphan.unwanted or self._room > 0:
                 await self._take_over(orphan.run_id)
             else:
                 self._sweep_at = 0.0  # there is one for the next place that is free
@@ -174,14 +216,17 @@ class Supervisor:
             self._claiming = False
 
     async def _claim_what_fits(self) -> None:
-        while not self.draining and (room := min(self._capacity - len(self._workers), CLAIMED_AT_ONCE)) > 0:
+        while not self.draining and (room := min(self._room, CLAIMED_AT_ONCE)) > 0:
             wanted, got = await self._claim(room)
+            self._in_line -= got
+            self._nobody_waits = got == wanted < room
             if got < wanted:
                 # Another process is at it, or what we wanted is being changed: they are done in a moment.
                 asyncio.get_running_loop().call_later(random.uniform(*A_MOMENT), self._look.set)
                 return
             if got < room:  # that was all; whatever comes now rings
                 return
+        self._nobody_waits, self._in_line = False, 1  # who knows: there is no room for them
 
     async def _claim(self, room: int) -> tuple[int, int]:
         """Take up to so many runs; returns how many were wanted, and how many there were."""
@@ -190,7 +235,7 @@ class Supervisor:
         try:
             wanted, claims = await self._shop.leases(
                 run_queue.claim_shares,
-                share_out=partial(shares, room=room, max_parallel=self._max_parallel),
+                share_out=partial(self._shares, room=room),
                 max_parallel=self._max_parallel,
                 holder=self._holder,
                 expiry=self._lease_expiry,
@@ -200,12 +245,16 @@ class Supervisor:
         finally:
             self._claiming = False
             self._may_hold |= wanted > 0  # also where it is not known what came of it
-            if not self._workers:
-                self._idle.set()
+            self._may_be_idle()
         return wanted, len(claims)
 
-    def _employ(self, claim: Claim) -> None:
-        worker = Worker(claim=claim, workshop=self._shop)
+    def _shares(self, loads: Sequence[Load], *, room: int) -> Mapping[str, int]:
+        """Called in a thread."""
+        self._in_line = sum(load.waiting for load in loads)
+        return shares(loads, room=room, max_parallel=self._max_parallel)
+
+    def _employ(self, claim: Claim, prompt: Prompt | None = None) -> None:
+        worker = Worker(claim=claim, workshop=self._shop, prompt=prompt)
         if before := self._workers.get(claim.run_id):
             before.fence_out()
         self._workers[claim.run_id] = worker
@@ -222,9 +271,13 @@ class Supervisor:
             self._not_before[claim.run_id] = asyncio.get_running_loop().time() + self._lease_expiry
             letting_go = self._shop.leases(run_lease.let_go, claim=claim)
             self._shop.tasks.spawn(letting_go, name=f"let go of {claim.run_id}")
-        if not self._workers:
+        self._may_be_idle()
+        if self._in_line:
+            self._look.set()  # there is room for another one
+
+    def _may_be_idle(self) -> None:
+        if not self._workers and not self._reserved:
             self._idle.set()
-        self._look.set()  # there is room for another one
 
     async def _beat(self) -> None:
         """Say that we live, and that our runs are ours. One that was frozen learns here which are not any more."""
@@ -250,7 +303,10 @@ class Supervisor:
         """
         if self._claiming:  # what has no worker yet is about to get one
             return
-        for run_id in numbers.keys() - self._workers.keys():
+        unworked = numbers.keys() - self._workers.keys()
+        # What is being opened is, too; it is there long before the next beat.
+        left, self._unworked = unworked & self._unworked if self._reserved else unworked, unworked
+        for run_id in left:
             log.warning("a lease that nobody here works under is given up", run=str(run_id))
             await self._shop.leases(run_lease.let_go, claim=Claim(run_id=run_id, number=numbers[run_id], head=0))
 

@@ -30,6 +30,7 @@ from streaming.protocol.codec import encode
 from streaming.protocol.errors import ChatError, InternalError
 from streaming.protocol.events import RunStatusHint
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
+from streaming.protocol.snapshot import RunState
 from streaming.providers.attempts import attempts
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
 
@@ -41,8 +42,11 @@ class HandedBack(msgspec.Struct, frozen=True):
 
 
 class Worker:
-    def __init__(self, *, claim: Claim, workshop: Workshop) -> None:
+    """``prompt`` is the run's where it is at hand; else it is read."""
+
+    def __init__(self, *, claim: Claim, workshop: Workshop, prompt: Prompt | None = None) -> None:
         self.claim = claim
+        self._prompt = prompt
         self._shop = workshop
         self._work: asyncio.Task[None] | None = None
         self._stop: Cancelled | Expired | HandedBack | None = None
@@ -87,9 +91,11 @@ class Worker:
             await salvage(self._shop, self.claim, fault)
 
     async def _carry_out(self) -> None:
-        prompt = await insist(partial(self._shop.offload, load_prompt, self.claim.run_id), run=self._run)
+        prompt, self._prompt = self._prompt, None  # a long conversation is not kept for as long as its answer takes
+        if prompt is None:
+            prompt = await insist(partial(self._shop.offload, load_prompt, self.claim.run_id), run=self._run)
         self.model = prompt.model
-        machine = self._at_work = await self._machine()
+        machine = self._at_work = self._machine_at_hand() or await self._machine()
         if end := await self._end_of_a_left_one(machine):
             log.warning("a left run is not gone on with", run=self._run, lost=self.claim.lost)
             await self._close(machine, end, head=machine.state.last)
@@ -165,9 +171,19 @@ class Worker:
         in_vain = self.claim.lost >= self._shop.limits.max_attempts
         return Incomplete(INTERRUPTED) if in_vain or machine.answer.status != MessageStatus.IN_PROGRESS else None
 
+    def _machine_at_hand(self) -> RunMachine | None:
+        """The run as it was opened just now, where nobody else can have written to its log."""
+        if not self.claim.opened or not self._shop.event_log.fenced_by_claims:
+            return None
+        state = RunState()
+        state.extend(self.claim.opened)
+        return self._machine_of(state)
+
     async def _machine(self) -> RunMachine:
         """The run as far as the log has it."""
-        state = await insist(partial(read_state, self._shop.event_log, self.claim), run=self._run)
+        return self._machine_of(await insist(partial(read_state, self._shop.event_log, self.claim), run=self._run))
+
+    def _machine_of(self, state: RunState) -> RunMachine:
         machine = RunMachine(state=state, limits=self._shop.limits, new_id=lambda: str(new_id()))
         self._thread = machine.run.thread_id
         return machine

@@ -61,6 +61,9 @@ class EventLog(Protocol):
         """
         ...
 
+    # Whether the claim itself is all that ``fence`` would do: then what was taken as it was opened needs none.
+    fenced_by_claims: bool
+
     async def fence(self, *, run_id: UUID, number: int, after: int = 0) -> tuple[int, list[Entry]]:
         """From here on nothing is written to the log under an older lease than ``number``, nor what was appended under
         it before and has failed. Whoever takes a run up does so before reading its log. Returns the number of the last

@@ -41,6 +41,8 @@ _HEAD_UNDER = "SELECT head FROM conversations_runlease WHERE run_id = %s AND num
 
 
 class DatabaseLog:
+    fenced_by_claims = True  # a batch is committed only where the lease's row has its number
+
     def __init__(self, *, offload: Offload, patience: float = 20.0) -> None:
         self.event_store: EventStore = RowEventStore()
         self._offload = offload
@@ -51,7 +53,6 @@ class DatabaseLog:
         self._writer.start(published, delayed=delayed)
 
     async def fence(self, *, run_id: UUID, number: int, after: int = 0) -> tuple[int, list[Entry]]:
-        """The claim was it: a batch is committed only where the lease's row has its number."""
         return await self._offload(_under, run_id, number, after)
 
     def append(self, *, run_id: UUID, number: int, entries: Sequence[Entry]) -> asyncio.Future[None]:

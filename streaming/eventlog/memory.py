@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 
 class MemoryLog:
+    fenced_by_claims = False
+
     def __init__(self, *, offload: Offload) -> None:
         self.event_store: EventStore = ColumnEventStore()
         self._offload = offload

@@ -57,6 +57,8 @@ T = TypeVar("T")
 class RedisLog:
     """``kept`` seconds after its end a log is gone; ``alive`` seconds after its writer has begun, one that was left."""
 
+    fenced_by_claims = False
+
     def __init__(self, *, url: str, prefix: str, kept: float, alive: float, patience: float = 20.0) -> None:
         keys = Keys(prefix)
         self._link = Link(url)

@@ -64,21 +64,24 @@ async def find_run(principal: Principal, run_id: UUID | str) -> Run:
 async def _open(
     engine: Engine, principal: Principal, thread_id: UUID | str | None, command: Send, key: Key | None
 ) -> Opened:
-    choose = await _choosing(engine, await _model_names(principal, thread_id, command))
+    names = await _model_names(principal, thread_id, command)
+    choose = await _choosing(engine, names)
     deadline = asyncio.get_running_loop().time() + INTERRUPTED_WITHIN
     interrupted: UUID | None = None
     try:
         while True:
             if engine.supervisor.draining:
                 raise Draining(retry_after_ms=2000)
-            opened = await sync_to_async(open_run)(
-                principal=principal,
-                thread_id=thread_id,
-                command=command,
-                choose=choose,
-                key=key,
-                max_waiting=engine.numbers.max_waiting,
-            )
+            with engine.places(len(names)) as hands:
+                opened = await sync_to_async(open_run)(
+                    principal=principal,
+                    thread_id=thread_id,
+                    command=command,
+                    choose=choose,
+                    key=key,
+                    max_waiting=engine.numbers.max_waiting,
+                    hands=hands,
+                )
             if isinstance(opened, Opened):
                 return opened
             interrupted = opened.runs[0].thread_id

@@ -1,6 +1,7 @@
 """``if_busy: interrupt``: what is being written is stopped and kept, then the new question follows it."""
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -148,7 +149,9 @@ async def test_one_that_does_not_end_in_time_is_told_of_and_stays_stopped(user: 
         return choose()[0]
 
     numbers = SimpleNamespace(max_waiting=200)
-    engine: Any = SimpleNamespace(supervisor=SimpleNamespace(draining=False), numbers=numbers, choose=chosen)
+    engine: Any = SimpleNamespace(
+        supervisor=SimpleNamespace(draining=False), numbers=numbers, choose=chosen, places=lambda runs: nullcontext()
+    )
     command = Send(content="x", if_busy="interrupt")
     with pytest.raises(ThreadBusy) as caught:
         await sending.send(engine, principal_of(user), run.thread_id, command, key=None, body={})

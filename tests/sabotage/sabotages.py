@@ -226,6 +226,20 @@ SABOTAGES = (
         seen_by=("tests/conversations/test_permissions.py",),
     ),
     Sabotage(
+        name="a new run is taken from a model server that has enough",
+        path="conversations/services/run_lease.py",
+        old=") = 0 RETURNING id",
+        new=") >= 0 RETURNING id",
+        seen_by=("tests/conversations/services/test_run_open_taken.py",),
+    ),
+    Sabotage(
+        name="places for new runs before those who wait",
+        path="streaming/engine/supervisor.py",
+        old="if self.draining or not self._nobody_waits:",
+        new="if self.draining or self._room < runs:",
+        seen_by=("tests/streaming/engine/test_at_once.py",),
+    ),
+    Sabotage(
         name="a gate that forgets the scope",
         path="conversations/permissions.py",
         old="    if scope not in principal.scopes:\n",
@@ -284,7 +298,7 @@ SABOTAGES = (
     Sabotage(
         name="what is taken over needs no place",
         path="streaming/engine/supervisor.py",
-        old="if orphan.unwanted or len(self._workers) < self._capacity:",
+        old="if orphan.unwanted or self._room > 0:",
         new="if orphan.unwanted or self._capacity:",
         seen_by=("tests/streaming/engine/test_takeover.py",),
     ),

@@ -14,7 +14,7 @@ from chatserver.accounts.principal import Principal
 from conversations.models import Approval, Message, Run, RunLease, Step
 from conversations.selectors import open_approvals
 from conversations.services.run_cancel import cancel_run
-from conversations.services.run_lease import HELD
+from conversations.services.run_lease import HELD, Hands
 from conversations.services.run_open import Opened, open_run
 from conversations.services.run_rows import Choice
 from streaming.eventlog.base import EventLog, LogLost
@@ -66,14 +66,25 @@ class EngineBench:
     provider: ScriptedProvider
     user: User
 
-    async def send(self, content: str = "hello", *, thread_id: UUID | None = None) -> Run:
+    async def send(self, content: str = "hello", *, thread_id: UUID | None = None, hands: Hands | None = None) -> Run:
+        """Open a run that waits to be claimed, or is taken by ``hands``."""
         opened: Opened = await sync_to_async(open_run)(
             principal=principal_of(self.user),
             thread_id=thread_id,
             command=Send(content=content),
             choose=lambda: [Choice(provider="scripted", model="model")],
+            hands=hands,
         )
         return opened.run
+
+    async def send_at_once(self, content: str = "hello", *, thread_id: UUID | None = None) -> Run:
+        """Open a run that is worked on from there, as the transports do where there is room for it."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with self.engine.places(1) as hands:
+                    if hands is not None:
+                        return await self.send(content, thread_id=thread_id, hands=hands)
+                await asyncio.sleep(0.01)  # it has not yet looked who waits
 
     async def watch(self, run: Run, *, after: int = 0) -> Seen:
         """Read until the terminal event."""

@@ -15,7 +15,7 @@ from conversations.models import Approval, Run, Thread
 from conversations.services.idempotency import Key
 from conversations.services.run_close import close_run
 from conversations.services.run_decide import decide_approval
-from conversations.services.run_lease import Claim, claim_run
+from conversations.services.run_lease import Claim, Hands, claim_run
 from conversations.services.run_open import Opened, open_run
 from conversations.services.run_park import park_run
 from conversations.services.run_rows import Choice
@@ -56,6 +56,7 @@ def ask(
     thread: Thread | None = None,
     key: str | None = None,
     choose: Callable[[], Sequence[Choice]] = choose,
+    hands: Hands | None = None,
     **fields: Any,
 ) -> Opened:
     """Open a run as ``user``; in a new thread, if none is given. The key's body is the content."""
@@ -65,6 +66,7 @@ def ask(
         command=parse({"content": content, **fields}, Send),
         choose=choose,
         key=None if key is None else Key(user_id=user.pk, key=key, body_hash=str(content)),
+        hands=hands,
     )
 
 

@@ -96,11 +96,11 @@ async def test_only_the_first_turn_waits_for_the_model_to_be_loaded() -> None:
 
 
 async def test_an_answer_that_is_full_is_not_listened_to_any_longer() -> None:
-    stage = Stage([[Text("abc")], [Text("def")], asyncio.Event()], limits=Limits(max_answer=5))
+    stage = Stage([[Text("abcde")], [Text("def")], asyncio.Event()], limits=Limits(max_answer=5))
     async with asyncio.timeout(5):
         await stage.play()
     assert stage.machine.next == End(Incomplete("max_tokens"))
-    assert stage.machine.answer.content == "abc"
+    assert stage.machine.answer.content == "abcde"
     assert stage.provider.closed_early == 1
 
 

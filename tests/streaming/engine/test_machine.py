@@ -234,10 +234,10 @@ def test_output_is_cut_where_it_would_take_too_many_bytes_and_nothing_follows_th
     say(machine, call())
     step_id = machine.next.calls[0].step_id
     assert [event.output for event in machine.tool_progress(step_id, output="ééé")] == ["ééé"]
-    assert [event.output for event in machine.tool_progress(step_id, output="ééééé")] == ["é"]
+    assert [event.output for event in machine.tool_progress(step_id, output="ééééé")] == ["ééé"]
     assert machine.tool_progress(step_id, output="e") == []
     step = machine.tool_ended(step_id, output="éééééééée", at=CREATED + 3)[-1].step
-    assert (step.output, step.output_cut) == ("éééé", True)
+    assert (step.output, step.output_cut) == ("éééééé", True)
 
 
 def test_a_tool_without_output_has_an_empty_one() -> None:

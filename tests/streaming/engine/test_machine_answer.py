@@ -30,7 +30,7 @@ def test_text_and_thinking_share_the_room() -> None:
     machine = begun(40)
     machine.feed([Thinking("x" * 16), Text("y" * 100)], at=CREATED)
     assert machine.answer_full
-    assert machine.answer.content == "y" * 2  # 24 bytes are left, which two characters fit whatever they are
+    assert machine.answer.content == "y" * 24
 
 
 def test_what_comes_after_that_is_dropped() -> None:
@@ -38,7 +38,14 @@ def test_what_comes_after_that_is_dropped() -> None:
     machine.feed([Text("abc")], at=CREATED)
     machine.feed([Text("def")], at=CREATED)
     assert machine.feed([Text("g"), Thinking("h")], at=CREATED) == []
-    assert machine.answer.content == "abc"
+    assert machine.answer.content == "abcde"
+
+
+def test_an_answer_is_cut_at_the_same_place_in_whatever_pieces_it_comes() -> None:
+    for pieces in (["abcdefgh漢字"], ["abc", "defgh漢字"], [*"abcdefgh漢字"], ["abcdefgh", "漢字"]):
+        machine = begun(15)
+        machine.feed([Text(piece) for piece in pieces], at=CREATED)
+        assert (machine.answer.content, machine.answer_full) == ("abcdefgh漢", True)
 
 
 def test_wide_characters_take_the_room_that_they_take_on_the_wire() -> None:
