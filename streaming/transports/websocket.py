@@ -223,7 +223,7 @@ class ChatSocket(AsyncConsumer):
             body=frame.body,
         )
         run = opened.run
-        head = await sync_to_async(sending.head_of)(run)
+        head = await sync_to_async(sending.head_of)(run) if opened.replayed else run.head
         reply: dict[str, Any] = {
             "run_id": str(run.pk),
             "user_message_id": None if run.question_id is None else str(run.question_id),
