@@ -1,5 +1,6 @@
 """Who is asking: the one answer for every transport. Only here do tokens and sessions become rights."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -15,15 +16,14 @@ from chatserver.accounts.models import SCOPES, ApiToken, Scope, User
 from chatserver.accounts.secrets import digest, matches, parse_token
 from chatserver.accounts.sessions import session_store
 from chatserver.accounts.usage import note_use
-from chatserver.rows import Rows
+from chatserver.rows import Rows, marks, stored_id
 
 _ALL: frozenset[Scope] = frozenset(SCOPES)
 _NO_DIGEST = digest("nobody")
 _TOKENS, _USERS = Rows(ApiToken), Rows(User)
-_TOKEN_OF = f"""
+_WITH_USERS = f"""
 SELECT {_TOKENS.columns}, {_USERS.columns} FROM {_TOKENS.table}
-JOIN {_USERS.table} ON {_USERS.table}.id = {_TOKENS.table}.user_id WHERE {_TOKENS.table}.prefix = %s
-"""
+JOIN {_USERS.table} ON {_USERS.table}.id = {_TOKENS.table}.user_id WHERE {_TOKENS.table}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def principal_of_token(text: str) -> Principal | None:
     parts = parse_token(text)
     if parts is None:
         return None
-    token = _token_of(parts.prefix)
+    token = next(iter(_tokens("prefix = %s", parts.prefix)), None)
     # Compared also where there is no such prefix, so that both take the same time.
     if not matches(parts.text, token.digest if token else _NO_DIGEST) or token is None:
         return None
@@ -102,16 +102,23 @@ aprincipal_of_session = sync_to_async(principal_of_session)
 aprincipal_of_session_key = sync_to_async(principal_of_session_key)
 
 
-def _token_of(prefix: str) -> ApiToken | None:
-    """The token with its user. Every request of a program begins with this."""
+def live_tokens(ids: Collection[UUID]) -> list[ApiToken]:
+    """Those of the tokens that let their users in, with these. At most one query."""
+    found = _tokens(f"id IN {marks(list(ids))}", *map(stored_id, ids)) if ids else []
+    return [token for token in found if token.is_live and token.user.is_active]
+
+
+def _tokens(condition: str, *values: Any) -> list[ApiToken]:
+    """The tokens with their users. Every request of a program begins with this, and so does every frame."""
     with connection.cursor() as cursor:
-        cursor.execute(_TOKEN_OF, [prefix])
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    token = _TOKENS.made(row, connection)
-    token.user = _USERS.made(row[_TOKENS.width :], connection)
-    return token
+        cursor.execute(_WITH_USERS + condition, values)
+        rows = cursor.fetchall()
+    tokens = []
+    for row in rows:
+        token = _TOKENS.made(row, connection)
+        token.user = _USERS.made(row[_TOKENS.width :], connection)
+        tokens.append(token)
+    return tokens
 
 
 def of_token(token: ApiToken) -> Principal:

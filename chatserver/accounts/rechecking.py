@@ -1,7 +1,6 @@
 """Asking again who holds a live connection, for all connections of a process at once."""
 
 from collections.abc import Collection
-from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -9,8 +8,8 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from chatserver.accounts.models import ApiToken, User
-from chatserver.accounts.principal import Principal, of_token, of_user
+from chatserver.accounts.models import User
+from chatserver.accounts.principal import Principal, live_tokens, of_token, of_user
 
 
 def recheck(principals: Collection[Principal]) -> dict[Principal, Principal | None]:
@@ -18,7 +17,8 @@ def recheck(principals: Collection[Principal]) -> dict[Principal, Principal | No
 
     At most three queries, however many there are.
     """
-    tokens = _tokens({each.token_id for each in principals if each.token_id is not None})
+    ids = {each.token_id for each in principals if each.token_id is not None}
+    tokens = {token.pk: of_token(token) for token in live_tokens(ids)}
     sessions = _sessions({each.session_key for each in principals if each.session_key is not None})
     return {
         each: tokens.get(each.token_id) if each.token_id is not None else sessions.get(each.session_key or "")
@@ -27,13 +27,6 @@ def recheck(principals: Collection[Principal]) -> dict[Principal, Principal | No
 
 
 arecheck = sync_to_async(recheck)
-
-
-def _tokens(ids: Collection[UUID]) -> dict[UUID, Principal]:
-    if not ids:
-        return {}
-    rows = ApiToken.objects.select_related("user").filter(pk__in=ids, user__is_active=True)
-    return {token.pk: of_token(token) for token in rows if token.is_live}
 
 
 def _sessions(keys: Collection[str]) -> dict[str, Principal]:
