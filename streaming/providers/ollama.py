@@ -105,11 +105,12 @@ class OllamaProvider:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
         answer = Answer()
         async with self._asked(request, stream=False) as (response, deadline):
-            if "json" not in header(response, "content-type").lower():
+            kind = header(response, "content-type").lower()
+            if "json" not in kind:
                 raise UpstreamProtocol(NOT_OLLAMA)
             body = await self._body(self._reader(response, deadline))
             # A server that streams all the same is taken at its word.
-            chunks = answer.feed(body.split(b"\n") if _is_ndjson(response) else [body] if body else [])
+            chunks = answer.feed(body.split(b"\n") if _is_ndjson(kind) else [body] if body else [])
         if not answer.finished:
             raise answer.failure or UpstreamTruncated()
         return chunks
@@ -150,11 +151,9 @@ class OllamaProvider:
     async def _response(
         self, method: str, path: str, body: str | None, deadline: float
     ) -> AsyncIterator[httpx.Response]:
-        headers = {"Content-Type": "application/json"} if body is not None else None
-        request = self._client.build_request(method, path, content=body, headers=headers)
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._client.send(request, stream=True)
+                response = await self._client.send(method, path, body)
         except TimeoutError:
             raise UpstreamTimeout() from None
         except HTTP_FAULTS as fault:
@@ -235,14 +234,13 @@ class OllamaProvider:
 def _check_stream(response: httpx.Response) -> None:
     if header(response, "content-encoding").lower() not in ("", "identity"):
         raise UpstreamProtocol(details={"reason": "encoded"})
-    if _is_ndjson(response):
-        return
     kind = header(response, "content-type").lower()
+    if _is_ndjson(kind):
+        return
     if kind.startswith("application/json"):  # a stream was asked for, and one object is being sent
         raise StreamingRefused()
     raise UpstreamProtocol(NOT_OLLAMA, details={"reason": "content_type"})
 
 
-def _is_ndjson(response: httpx.Response) -> bool:
-    kind = header(response, "content-type").lower()
+def _is_ndjson(kind: str) -> bool:
     return not kind or "ndjson" in kind or "jsonl" in kind
