@@ -6,7 +6,7 @@ methods, so that rows are the same whichever way they went. No signals are sent,
 waited for. Everything else belongs to the ORM.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -17,14 +17,18 @@ M = TypeVar("M", bound=models.Model)
 _Convert = tuple[int, Sequence[Callable[..., Any]], Any]
 
 
+# Fields that store a text as it is. Nothing at all is stored as it is by every field.
+_OF_TEXT = frozenset({models.CharField, models.TextField})
+
+
 class Rows(Generic[M]):
     """The rows of one model. Conditions are SQL in which the columns are named in full; their values are given as the
-    database has them (``stored_id`` for ids).
+    database has them (``stored_id`` for ids). Of ``only`` some columns, rows are read and changed, but not added.
     """
 
-    def __init__(self, model: type[M]) -> None:
+    def __init__(self, model: type[M], *, only: Collection[str] = ()) -> None:
         self._model = model
-        self._fields = model._meta.concrete_fields
+        self._fields = [field for field in model._meta.concrete_fields if not only or field.attname in only]
         self._names = [field.attname for field in self._fields]
         self._kept: dict[tuple[str, ...], Any] = {}
         self.table = model._meta.db_table
@@ -61,11 +65,7 @@ class Rows(Generic[M]):
         if not objects:
             return
         connection = connections[DEFAULT_DB_ALIAS]
-        values = [
-            field.get_db_prep_save(field.pre_save(each, True), connection=connection)
-            for each in objects
-            for field in self._fields
-        ]
+        values = [_stored(field, field.pre_save(each, True), connection) for each in objects for field in self._fields]
         columns = ", ".join(f'"{field.column}"' for field in self._fields)
         row = f"({', '.join(['%s'] * self.width)})"
         with connection.cursor() as cursor:
@@ -100,10 +100,7 @@ class Rows(Generic[M]):
             columns = ", ".join(f'"{field.column}" = %s' for field in fields)
             kept = self._kept[tuple(changes)] = (fields, f"UPDATE {self.table} SET {columns} WHERE ")
         fields, sql = kept
-        stored = [
-            field.get_db_prep_save(value, connection=connection)
-            for field, value in zip(fields, changes.values(), strict=True)
-        ]
+        stored = [_stored(field, value, connection) for field, value in zip(fields, changes.values(), strict=True)]
         return sql + condition, [*stored, *values]
 
     def _field(self, name: str) -> "models.Field[Any, Any]":
@@ -125,6 +122,12 @@ class Rows(Generic[M]):
                     kept.append((position, converters, expression))
             self._kept[(connection.vendor,)] = kept
         return kept
+
+
+def _stored(field: "models.Field[Any, Any]", value: object, connection: BaseDatabaseWrapper) -> Any:
+    if value is None or (type(value) is str and type(field) in _OF_TEXT):
+        return value
+    return field.get_db_prep_save(value, connection=connection)
 
 
 def stored_ids() -> Callable[[UUID], UUID | str]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from chatserver.rows import Rows, stored_id
+from chatserver.rows import stored_id
 from conversations import selectors, wire
 from conversations.database import verb
 from conversations.models import FeedEvent, Thread
@@ -18,7 +18,6 @@ from streaming.protocol.codec import Entry
 from streaming.protocol.feed import encode_feed
 
 KEPT = timedelta(hours=24)
-_EVENTS = Rows(FeedEvent)
 
 
 # One statement for a head that is there and one that is not, as both databases have it.
@@ -26,6 +25,7 @@ _NEXT_NUMBERS = """
 INSERT INTO conversations_feedhead (user_id, number) VALUES (%s, %s)
 ON CONFLICT (user_id) DO UPDATE SET number = conversations_feedhead.number + excluded.number RETURNING number
 """
+_ADD, _ONE = "INSERT INTO conversations_feedevent (user_id, number, text, created_at) VALUES ", "(%s, %s, %s, %s)"
 Told = tuple[str, dict[str, Any]]  # an event of the feed and its data
 
 
@@ -38,12 +38,14 @@ def record(user_id: UUID, event: str, data: dict[str, Any]) -> int:
 
 def record_all(user_id: UUID, told: Sequence[Told]) -> int:
     """The same for several events, in this order; returns the number of the last one. Two queries."""
+    user, now = stored_id(user_id), connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(_NEXT_NUMBERS, [stored_id(user_id), len(told)])
+        cursor.execute(_NEXT_NUMBERS, [user, len(told)])
         (last,) = cursor.fetchone()
-    first = last - len(told) + 1
-    entries = [Entry(number, encode_feed(name, number, data)) for number, (name, data) in enumerate(told, start=first)]
-    _EVENTS.add([FeedEvent(user_id=user_id, number=entry.id, text=entry.text) for entry in entries])
+        first = last - len(told) + 1
+        entries = [Entry(number, encode_feed(name, number, data)) for number, (name, data) in enumerate(told, first)]
+        values = [value for entry in entries for value in (user, entry.id, entry.text, now)]
+        cursor.execute(_ADD + ", ".join([_ONE] * len(entries)), values)
     transaction.on_commit(lambda: ports.feed_bell(user_id, entries))
     return int(last)
 

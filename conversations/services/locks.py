@@ -2,6 +2,7 @@
 their leases, last the head of the user's feed. Nothing is locked after the head.
 """
 
+from contextlib import suppress
 from uuid import UUID
 
 from django.db import connection
@@ -11,6 +12,15 @@ from streaming.protocol.errors import NotFound
 
 _THREAD_OF = """
 SELECT id FROM conversations_thread WHERE id = (SELECT thread_id FROM conversations_run WHERE id = %s)"""
+
+
+def stand_in_line(run_id: UUID) -> None:
+    """Keep the thread of a run, for verbs that find out by themselves whether the run is there. SQLite has one writer,
+    who keeps everything.
+    """
+    if connection.features.has_select_for_update:
+        with suppress(NotFound):
+            lock_thread_of(run_id)
 
 
 def lock_thread_of(run_id: UUID) -> UUID:

@@ -1,30 +1,35 @@
 """Closing a run: the final message, its steps, the status and the closing events, in one transaction, once."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from chatserver.rows import Rows, marks, stored_id
 from conversations import wire
 from conversations.database import verb
-from conversations.models import Message, Run, RunLease, Step, Thread
+from conversations.models import Message, Run, RunLease, Step
 from conversations.ports import ports
 from conversations.services import feed, search
-from conversations.services.locks import lock_thread_of
+from conversations.services.locks import stand_in_line
 from conversations.services.run_lease import Claim
 from conversations.services.run_waiting import start_next
 from streaming.protocol import objects
 from streaming.protocol.codec import Entry, encode
-from streaming.protocol.errors import NotFound
 from streaming.protocol.events import Event
 from streaming.protocol.lifecycle import RunStatus, sources_of
 
 # Of a step that was stored when its run was parked.
 CHANGING = ["status", "arguments", "output", "output_cut", "details", "error", "finished_at", "duration_ms"]
 
-_LEASES, _RUNS, _MESSAGES, _THREADS = Rows(RunLease), Rows(Run), Rows(Message), Rows(Thread)
+_LEASES, _MESSAGES = Rows(RunLease), Rows(Message)
+_RUNS = Rows(Run, only=("id", "thread_id", "owner_id", "answer_id", "cancel_reason"))
+# With whether a send waits there: every end asks that, and seldom is it so.
+_MOVE_THREAD = """
+UPDATE conversations_thread SET updated_at = %s WHERE id = %s RETURNING EXISTS
+    (SELECT 1 FROM conversations_run WHERE thread_id = conversations_thread.id AND waiting)"""
 _AS_IT_WAS = "run_id = %s AND number = %s AND head = %s"
 
 
@@ -54,13 +59,11 @@ def close_run(
     transaction, so that no crash comes between the two.
     """
     entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, start=head + 1)]
-    try:
-        lock_thread_of(claim.run_id)
-    except NotFound:
-        raise LeaseLost(f"run {claim.run_id} is gone") from None
+    stand_in_line(claim.run_id)
     ours = stored_id(claim.run_id), claim.number, head
     if not _LEASES.change(_AS_IT_WAS, *ours, head=head + len(entries), holder="", expires_at=None):
         raise LeaseLost(f"run {claim.run_id}: lease {claim.number} at {head} is not ours")
+    finished_at = wire.moment(run.finished_at) or timezone.now()
     sources = sorted(sources_of(status))
     ended = _RUNS.changed(
         f"id = %s AND status IN {marks(sources)}",
@@ -70,7 +73,7 @@ def close_run(
         attempt=run.attempt,
         started_at=wire.moment(run.started_at),
         first_token_at=wire.moment(run.first_token_at),
-        finished_at=wire.moment(run.finished_at) or timezone.now(),
+        finished_at=finished_at,
         finish_reason=run.finish_reason,
         error=wire.plain(run.error),
         error_code=run.error.code if run.error else "",
@@ -85,13 +88,21 @@ def close_run(
     store_steps(row.pk, steps)
     ports.event_store.write_closing(row, entries)
     # The event below says when the run ended; whoever keeps a list by it knows this time too.
-    _THREADS.change("id = %s", stored_id(row.thread_id), updated_at=row.finished_at)
-    following = start_next(thread_id=row.thread_id, ended=row)
+    somebody_waits = _move_thread(row.thread_id, finished_at)
+    following = start_next(thread_id=row.thread_id, ended=row) if somebody_waits else None
     feed.record(row.owner_id, _terminal_name(events), {"thread_id": str(row.thread_id), "run": wire.plain(run)})
     if following is not None:
         following.tell()
     transaction.on_commit(lambda: ports.bell(row.pk, entries))
     return entries
+
+
+def _move_thread(thread_id: UUID, finished_at: datetime) -> bool:
+    moment = connection.ops.adapt_datetimefield_value(finished_at)
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE_THREAD, [moment, stored_id(thread_id)])
+        (somebody_waits,) = cursor.fetchone()
+    return bool(somebody_waits)
 
 
 def store_answer(run: Run, message: objects.Message) -> None:

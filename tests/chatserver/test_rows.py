@@ -56,6 +56,15 @@ def test_what_is_added_is_what_the_orm_reads(model: type[models.Model]) -> None:
     assert columns(model._default_manager.get(pk=row.pk)) == columns(row)
 
 
+def test_of_rows_with_some_columns_no_others_are_read(user: Any) -> None:
+    run = ask(user).run
+    (found,) = Rows(Run, only=("id", "status")).changed("id = %s", stored_id(run.pk), model="demo/other")
+    assert {field.attname for field in Run._meta.concrete_fields} - found.get_deferred_fields() == {"id", "status"}
+    assert (found.pk, found.status) == (run.pk, "queued")
+    run.refresh_from_db()
+    assert run.model == "demo/other"
+
+
 def test_changes_are_counted_and_turned_by_the_fields(user: Any) -> None:
     run = ask(user).run
     at = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
