@@ -21,7 +21,7 @@ def parse_json(raw: bytes | str) -> Any:
     try:
         text = raw if isinstance(raw, str) else raw.decode("utf-8-sig")
         _check_structure(text)
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        value = _decoder.decode(text)
         _check_depth(value, MAX_DEPTH)
     except (ValueError, RecursionError) as fault:
         raise InvalidJson() from fault
@@ -47,6 +47,9 @@ def _finite(digits: str) -> float:
     if math.isinf(value):  # 1e999 is well-formed, but what we would write back is not
         raise ValueError(f"{digits[:20]} is too large a number")
     return value
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)  # json.loads would make one each time
 
 
 def _check_depth(value: Any, room: int) -> None:
