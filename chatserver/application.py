@@ -3,14 +3,15 @@
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import CookieMiddleware
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
-from chatserver.edge import BodyLimit, CutShort, HeadLimit, OwnThreads, WriteTimeout, no_such_socket
+from chatserver.edge import BodyLimit, CutShort, HeadLimit, WriteTimeout, no_such_socket
+from chatserver.handler import Handler
 from chatserver.lifetime import Lifetime
+from chatserver.threads import OwnThreads
 from streaming.transports.routing import websocket_urlpatterns
 
-_django = WriteTimeout(get_asgi_application(), seconds=settings.WRITE_TIMEOUT)
+_django = WriteTimeout(Handler(), seconds=settings.WRITE_TIMEOUT)
 _http = CutShort(BodyLimit(_django, most=settings.MAX_BODY))
 _everything_else = re_path("", no_such_socket)  # type: ignore[arg-type]  # an ASGI application, as URLRouter takes
 _websocket = CookieMiddleware(URLRouter([*websocket_urlpatterns, _everything_else]))

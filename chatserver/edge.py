@@ -2,15 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 import structlog
-from asgiref.sync import ThreadSensitiveContext
 
-from conversations.database import impatient
 from streaming.patience import Patience
 from streaming.protocol.codec import dumps
 from streaming.protocol.errors import AddressTooLong, BodyTooLarge, ChatError, Draining, HeadersTooLarge, Unavailable
@@ -56,11 +53,10 @@ class BodyLimit:
                     return {"type": "http.disconnect"}
             return message
 
-        async def watched_send(message: Message) -> None:
+        def watched_send(message: Message) -> Awaitable[None]:  # no coroutine of its own: each token passes here
             nonlocal started
             started = True
-            if not refused:
-                await send(message)
+            return _nothing() if refused else send(message)
 
         await self._application(scope, counted_receive, watched_send)
 
@@ -158,10 +154,10 @@ class CutShort:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def noted_send(message: Message) -> None:
+        def noted_send(message: Message) -> Awaitable[None]:  # no coroutine of its own: each token passes here
             nonlocal started
             started = True
-            await send(message)
+            return send(message)
 
         try:
             await self._application(scope, receive, noted_send)
@@ -173,49 +169,6 @@ class CutShort:
 
 class _TakesNothing(Exception):
     """Raised through whatever was writing, so that it ends."""
-
-
-class OwnThreads:
-    """Gives each request the least busy of eight single-thread executors for its synchronous work.
-
-    Without it all requests of a process share one thread, so that one slow query makes everybody wait; with asgiref's
-    own context each would start a thread and open a database file of its own. 100 signed-in streams: 14 threads.
-    """
-
-    def __init__(self, application: Application, *, threads: int = 8) -> None:
-        self._application = application
-        self._threads = [_OneThread(thread_name_prefix=f"request-{i}") for i in range(threads)]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._application(scope, receive, send)
-            return
-        thread = min(self._threads, key=_OneThread.load)
-        thread.requests += 1
-        try:
-            async with ThreadSensitiveContext(executor=thread):
-                with impatient():
-                    await self._application(scope, receive, send)
-        finally:
-            thread.requests -= 1
-
-
-class _OneThread(ThreadPoolExecutor):
-    """A thread that knows how much is asked of it: a request must not queue behind one that waits, if another can."""
-
-    def __init__(self, *, thread_name_prefix: str) -> None:
-        super().__init__(max_workers=1, thread_name_prefix=thread_name_prefix)
-        self.requests = 0
-        self._calls: set[Future[Any]] = set()
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        call = super().submit(function, *args, **kwargs)
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-        return call
-
-    def load(self) -> tuple[int, int]:
-        return len(self._calls), self.requests
 
 
 PERMISSIONS = "camera=(), geolocation=(), microphone=()"
@@ -252,6 +205,10 @@ async def unavailable(scope: Scope, send: Send) -> None:
         await _answer(send, Unavailable(retry_after_ms=2000))
     else:
         await send({"type": "websocket.close"})
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _declared_length(scope: Scope) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from chatserver.edge import OwnThreads
+from chatserver.threads import OwnThreads
 
 
 async def test_requests_find_a_thread_while_others_are_held() -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connections as database_connections
 
 from chatserver.application import application
-from chatserver.edge import OwnThreads
+from chatserver.threads import OwnThreads
 from conversations.models import Run
 from streaming import wiring
 from streaming.protocol.codec import Entry, dumps
