@@ -1,17 +1,16 @@
-"""Django's middleware without its thread hops, and the edge that every request passes: headers, tokens, origins.
+"""The edge that every request passes: headers, tokens, origins."""
 
-Django sends each hook of a middleware through a thread: 17 hops and 3.8 ms a request with this list. None of these
-hooks blocks, but for a session that must be saved and messages that must be read, so under ASGI they run where they
-are called.
-"""
-
+from functools import lru_cache, partial
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from asgiref.sync import sync_to_async
-from csp.middleware import CSPMiddleware
+from csp.constants import HEADER
+from csp.middleware import CheckableLazyObject, CSPMiddleware
+from csp.utils import build_policy
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.messages.storage import default_storage
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,49 +20,28 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import REASON_BAD_ORIGIN, CsrfViewMiddleware
 from django.middleware.locale import LocaleMiddleware
 from django.middleware.security import SecurityMiddleware
-from django.utils.cache import patch_cache_control, patch_vary_headers
-from django.utils.deprecation import MiddlewareMixin
+from django.utils import translation
+from django.utils.functional import SimpleLazyObject, empty
 
-from chatserver.accounts.principal import Principal, aprincipal_of_token, principal_of_token
+from chatserver.accounts.principal import Principal, principal_of_token
+from chatserver.direct import Direct
 from chatserver.edge import PERMISSIONS
 from chatserver.errors import internal_error, is_api, refusal, shaped
 from chatserver.gates import Gate, refused
+from chatserver.headers import no_store, vary
 from chatserver.origins import allowed
+from chatserver.threads import in_thread
 from conversations.api.answers import error_answer
 from streaming.protocol.errors import ChatError, NotAuthenticated, UnsupportedMediaType
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _OF_ORIGINS = ("Origin", "Referer")  # how Django's reasons begin that say where a request came from
+# How an answer says that its policy is not the usual one (csp.decorators), or that it has none.
+_CSP_WISHES = frozenset(
+    f"_csp_{wish}{policy}" for wish in ("config", "update", "replace", "exempt") for policy in ("", "_ro")
+)
+_LONGEST_WISH = 200  # characters of a language's cookie and header that are remembered
 _DJANGO_ANSWERS = (Http404, PermissionDenied, BadRequest, SuspiciousOperation, MultiPartParserError)
-
-
-class Direct(MiddlewareMixin):
-    """Runs the hooks of the middleware it is mixed into directly under ASGI; under WSGI nothing changes."""
-
-    def __init__(self, get_response: Any) -> None:
-        super().__init__(get_response)
-        view_hook = getattr(self, "process_view", None)
-        if self.async_mode and view_hook is not None:
-
-            async def process_view(*args: Any) -> Any:
-                return view_hook(*args)
-
-            vars(self)["process_view"] = process_view  # Django sends a plain function through a thread
-
-    async def __acall__(self, request: HttpRequest) -> Any:
-        ours: Any = self
-        response = ours.process_request(request) if hasattr(self, "process_request") else None
-        if response is None:
-            response = await ours.get_response(request)
-        if not hasattr(self, "process_response"):
-            return response
-        if self.blocks(request):
-            return await sync_to_async(ours.process_response)(request, response)
-        return ours.process_response(request, response)
-
-    def blocks(self, request: HttpRequest) -> bool:
-        """Whether ``process_response`` will ask the database, and must hop to a thread."""
-        return False
 
 
 class Errors(Direct):
@@ -72,8 +50,8 @@ class Errors(Direct):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response = shaped(request, response)
         if is_api(request.path):
-            patch_cache_control(response, no_store=True)
-            patch_vary_headers(response, ("Authorization", "Cookie"))
+            no_store(response)
+            vary(response, "Authorization", "Cookie")
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -95,36 +73,75 @@ class SecurityHeaders(Direct, SecurityMiddleware):
 
 
 class ContentSecurityPolicy(Direct, CSPMiddleware):
-    pass
+    """The policy of the settings is put together once; anew only for an answer that asks for one of its own."""
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        self._usual = None if _has_exceptions() else build_policy()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        nonce = getattr(request, "_csp_nonce", None)
+        if self._usual is None or nonce is not None or settings.DEBUG or not _CSP_WISHES.isdisjoint(vars(response)):
+            answer: HttpResponseBase = super().process_response(request, response)
+            return answer
+        response.headers.setdefault(HEADER, self._usual)
+        # As the library does: a nonce that is asked for only now stands in no policy.
+        request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
+        return response
+
+
+def _has_exceptions() -> bool:
+    """Whether the settings make the policy depend on more than the answer's own wishes."""
+    return bool(
+        getattr(settings, "CONTENT_SECURITY_POLICY_REPORT_ONLY", None)
+        or settings.CONTENT_SECURITY_POLICY.get("EXCLUDE_URL_PREFIXES")
+    )
 
 
 class Locale(Direct, LocaleMiddleware):
-    pass
+    """No address of ours begins with a language, so cookie and header alone decide."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        wishes = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME), request.META.get("HTTP_ACCEPT_LANGUAGE", "")
+        translation.activate(_language(*wishes))
+        request.LANGUAGE_CODE = translation.get_language()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        vary(response, "Accept-Language")
+        response.headers.setdefault("Content-Language", translation.get_language())
+        return response
+
+
+def _language(cookie: str | None, header: str) -> str:
+    """What Django makes of a request with these; of what browsers and programs send it makes that once."""
+    short = len(cookie or "") + len(header) <= _LONGEST_WISH
+    return _known_language(cookie, header) if short else _known_language.__wrapped__(cookie, header)
+
+
+@lru_cache(maxsize=256)
+def _known_language(cookie: str | None, header: str) -> str:
+    cookies = {} if cookie is None else {settings.LANGUAGE_COOKIE_NAME: cookie}
+    request: Any = SimpleNamespace(COOKIES=cookies, META={"HTTP_ACCEPT_LANGUAGE": header})
+    return translation.get_language_from_request(request)
 
 
 class Common(Direct, CommonMiddleware):
     pass
 
 
-class BearerTokens(MiddlewareMixin):
+class BearerTokens(Direct):
     """``Authorization: Bearer …`` decides alone who asks: a bad token is 401, a good one leaves no session to use."""
 
     # The monitoring server's own token is none of ours; that view compares it itself.
     foreign: ClassVar[frozenset[str]] = frozenset({"/metrics"})
 
-    def __call__(self, request: HttpRequest) -> Any:
-        if self.async_mode:
-            return self.__acall__(request)
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
         token = self.token_of(request)
-        if token is None:
-            return self.get_response(request)
-        return self.settle(request, principal_of_token(token)) or self.get_response(request)
+        return None if token is None else self.settle(request, principal_of_token(token))
 
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        ours: Any = self
+    async def aprocess_request(self, request: HttpRequest) -> HttpResponse | None:
         token = self.token_of(request)
-        refused = None if token is None else self.settle(request, await aprincipal_of_token(token))
-        return refused or await ours.get_response(request)
+        return None if token is None else self.settle(request, await in_thread(principal_of_token, token))
 
     def token_of(self, request: HttpRequest) -> str | None:
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
@@ -144,8 +161,8 @@ class Sessions(Direct, SessionMiddleware):
         carried = settings.SESSION_COOKIE_NAME in request.COOKIES
         response = super().process_response(request, response)
         if carried or settings.SESSION_COOKIE_NAME in response.cookies or token_principal(request):
-            patch_cache_control(response, no_store=True)
-            patch_vary_headers(response, ("Cookie",))
+            no_store(response)
+            vary(response, "Cookie")
         return response
 
     def blocks(self, request: HttpRequest) -> bool:
@@ -185,9 +202,21 @@ class Authentication(Direct, AuthenticationMiddleware):
 
 
 class Messages(Direct, MessageMiddleware):
+    """Nothing is made for a request that neither leaves a message nor reads one."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        request._messages = SimpleLazyObject(partial(default_storage, request))  # type: ignore[attr-defined]
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        return super().process_response(request, response) if self._asked_for(request) else response
+
     def blocks(self, request: HttpRequest) -> bool:
+        ours: Any = request
+        return self._asked_for(request) and (ours._messages.used or ours._messages.added_new)
+
+    def _asked_for(self, request: HttpRequest) -> bool:
         messages: Any = getattr(request, "_messages", None)
-        return messages is not None and (messages.used or messages.added_new)
+        return messages is not None and getattr(messages, "_wrapped", messages) is not empty
 
 
 def token_principal(request: HttpRequest) -> Principal | None:

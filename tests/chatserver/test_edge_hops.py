@@ -81,7 +81,7 @@ def test_messages_are_stored_in_a_thread(async_client: AsyncClient, user: User, 
     answer = async_to_sync(async_client.get)("/page/note")
     assert answer.status_code == 200
     assert "messages" in answer.cookies
-    assert "MessageMiddleware.process_response" in hops
+    assert "Messages.process_response" in hops
 
 
 def test_people_sign_in_under_asgi(async_client: AsyncClient, user: User, password: str) -> None:

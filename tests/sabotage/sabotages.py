@@ -303,6 +303,20 @@ SABOTAGES = (
         seen_by=("tests/streaming/engine/test_takeover.py",),
     ),
     Sabotage(
+        name="a request that goes on although its client has gone",
+        path="chatserver/handler.py",
+        old="        self._task.cancel()",
+        new="        self._task.cancelling()",
+        seen_by=("tests/chatserver/test_handler.py",),
+    ),
+    Sabotage(
+        name="layers left in the order in which they were entered",
+        path="chatserver/direct.py",
+        old="in reversed(self._layers[:entered]):",
+        new="in self._layers[:entered]:",
+        seen_by=("tests/chatserver/test_direct.py",),
+    ),
+    Sabotage(
         name="500 for whoever is cut short by the end of a server",
         path="chatserver/edge.py",
         old="            await _answer(send, Draining(retry_after_ms=2000))",
