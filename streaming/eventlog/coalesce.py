@@ -9,8 +9,9 @@ from msgspec import UNSET
 from streaming.protocol.events import Event, MessageDelta, StepInProgress
 
 Key = tuple[str, str]
-# What is due within this share of an interval is due now: a timer of its own would come to the same moment.
-_NEARLY = 0.25
+# What is due within this share of an interval is due now: who reads on a beat reads twice an interval at most, and a
+# timer for each piece that the beat brought a little early would be a commit of its own.
+_NEARLY = 0.5
 
 
 class Coalescer:
@@ -37,12 +38,17 @@ class Coalescer:
         if key is None:
             return [*self.flush(now), event]
         out = self.flush(now) if self._held is not None and key != self._key else []
+        due = now - self._last_out >= (1 - _NEARLY) * self._interval
+        if key not in self._seen:
+            self._seen.add(key)
+            due = True
+        if due and self._held is None:  # as nearly always: there is nothing to join it with
+            self._last_out = now
+            return [*out, event]
         self._key, self._held = key, event
         self._pieces.append(text)
         self._size += len(text)
-        first = key not in self._seen
-        self._seen.add(key)
-        if first or self._size >= self._limit or now - self._last_out >= (1 - _NEARLY) * self._interval:
+        if due or self._size >= self._limit:
             out += self.flush(now)
         return out
 

@@ -2,6 +2,10 @@
 
 import asyncio
 
+# A loop's clock goes by milliseconds, and its timers by rounded ones. Without this whoever is woken a hair before a
+# strike would wait for half an interval instead of a whole one.
+_EARLY = 0.001
+
 
 class Beat:
     """Strikes ``parts`` times in each ``interval`` (seconds), as long as somebody waits.
@@ -23,7 +27,7 @@ class Beat:
 
     def number_after(self, moment: float) -> int:
         """The last strike that is not later than one interval (as it is now) after ``moment``, of the loop's clock."""
-        return int((moment + self._interval * self._stretched) / self._period)
+        return int((moment + self._interval * self._stretched + _EARLY) / self._period)
 
     def came(self, late: float) -> None:
         """A strike has come so many seconds late. It takes half a second of that to stretch the interval to its
@@ -34,19 +38,19 @@ class Beat:
         else:
             self._stretched = max(1.0, self._stretched * 0.98)
 
-    async def strike(self, number: int) -> None:
-        """Return when strike ``number`` has come; at once where it has passed."""
+    def strike(self, number: int) -> asyncio.Future[None] | None:
+        """Is done when strike ``number`` has come; None where it has passed. Each who waits has one of their own."""
         loop = asyncio.get_running_loop()
         at = number * self._period
         if at <= loop.time():
-            return
+            return None
         waiting = self._waiting.get(number)
         if waiting is None:
             waiting = self._waiting[number] = []
             loop.call_at(at, self._struck, number)
         struck = loop.create_future()
         waiting.append(struck)
-        await struck
+        return struck
 
     def _struck(self, number: int) -> None:
         self.came(asyncio.get_running_loop().time() - number * self._period)

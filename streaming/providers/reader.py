@@ -29,8 +29,8 @@ class BodyReader:
 
     async def read(self) -> bytes:
         """What has come, at least one byte; nothing at the end of the body."""
-        if self._beat is not None and self._not_before:
-            await self._beat.strike(self._not_before)
+        if self._beat is not None and self._not_before and (strike := self._beat.strike(self._not_before)) is not None:
+            await strike
         try:
             # Nothing is to be timed where something is there already, as it is nearly always after a pause.
             data = self._here()
@@ -51,5 +51,11 @@ class BodyReader:
         """What has come by now; raises what ended the body only after all that came before, which aiohttp would keep
         for itself: the tokens of a pause, and the line that says why the model server gave up.
         """
-        data = b"" if self._body.exception() is None else self._body._read_nowait(-1)
-        return data or self._body.read_nowait()
+        body = self._body
+        pieces = getattr(body, "_buffer", ())  # an answer without a body has none
+        if len(pieces) > 1:  # made one, for aiohttp sees to its connection anew after each piece that is taken
+            whole = b"".join(pieces)
+            pieces.clear()
+            pieces.append(whole)
+        data = b"" if body.exception() is None else body._read_nowait(-1)
+        return data or body.read_nowait()

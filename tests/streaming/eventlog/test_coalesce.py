@@ -38,7 +38,7 @@ def test_later_deltas_are_joined_until_the_interval_is_over():
     joiner = coalescer()
     joiner.add(text("a"), 1000)
     assert joiner.add(text("b"), 1010) == []
-    assert joiner.add(text("c"), 1029) == []
+    assert joiner.add(text("c"), 1019) == []
     assert joiner.deadline == 1040
     assert joiner.add(text("d"), 1040) == [text("bcd")]
     assert joiner.deadline is None

@@ -20,7 +20,9 @@ async def test_those_who_come_shortly_after_one_another_wake_in_one_turn_of_the_
         loop.call_later(0.001, count)
 
     async def wait(number: int) -> None:
-        await beat.strike(number)
+        struck = beat.strike(number)
+        assert struck is not None
+        await struck
         turns.append(turn)
 
     count()
@@ -39,18 +41,25 @@ def test_a_strike_is_at_most_an_interval_away_and_at_least_half_of_one(moment: f
     assert 0.5 * INTERVAL - 1e-6 <= away <= INTERVAL + 1e-6
 
 
+def test_who_is_woken_a_hair_before_a_strike_waits_for_a_whole_interval():
+    beat = Beat(INTERVAL)
+    for strike in (50, 51, 61_727_901):
+        at = strike * INTERVAL / 2
+        assert beat.number_after(at - 0.0005) == beat.number_after(at + 0.0005) == strike + 2
+
+
 async def test_a_strike_that_has_passed_is_not_waited_for():
     beat = Beat(INTERVAL)
-    async with asyncio.timeout(1):
-        await beat.strike(1)
+    assert beat.strike(1) is None
     assert beat._waiting == {}
 
 
 async def test_who_is_cancelled_keeps_nobody_from_waking():
     loop, beat = asyncio.get_running_loop(), Beat(INTERVAL)
     number = beat.number_after(loop.time())
-    leaving, staying = (asyncio.create_task(beat.strike(number)) for _ in range(2))
-    await asyncio.sleep(0)
+    leaving, staying = beat.strike(number), beat.strike(number)
+    assert leaving is not None
+    assert staying is not None
     leaving.cancel()
     async with asyncio.timeout(1):
         await staying
@@ -79,8 +88,8 @@ async def test_a_loop_that_is_kept_busy_stretches_the_beat():
     loop, beat = asyncio.get_running_loop(), Beat(INTERVAL)
     for _ in range(8):
         number = beat.number_after(loop.time())
-        waiting = asyncio.create_task(beat.strike(number))
-        await asyncio.sleep(0)
+        waiting = beat.strike(number)
+        assert waiting is not None
         while loop.time() < (number + 1) * INTERVAL / 2:  # on purpose: nothing else can run meanwhile
             pass
         await waiting

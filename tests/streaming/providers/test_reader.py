@@ -3,10 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from aiohttp import StreamReader
 
 from streaming.protocol.errors import UpstreamDropped, UpstreamError
 from streaming.providers.base import ChatRequest, Chunk, PromptMessage, Text
 from streaming.providers.ollama import OllamaProvider
+from streaming.providers.reader import BodyReader
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 ONE, TWO = (
@@ -76,3 +81,22 @@ async def test_a_body_that_turns_out_to_be_no_http_is_the_model_server_s_fault()
     chunks, failure = await read(chunk(ONE), b"no size\r\n", reset=False)
     assert text(chunks) == "One"
     assert failure is not None
+
+
+class Connection:
+    """What aiohttp asks to read on."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def resume_reading(self, **_: Any) -> None:
+        self.asked += 1
+
+
+async def test_the_connection_is_seen_to_once_a_read_however_many_pieces_had_come() -> None:
+    connection: Any = Connection()
+    body = StreamReader(connection, 2**16, loop=asyncio.get_running_loop())
+    for piece in (b"One", b" two", b" three"):
+        body.feed_data(piece)
+    reader = BodyReader(httpx.Response(200, extensions={"body": body}), deadline=0, idle=0)
+    assert (await reader.read(), connection.asked) == (b"One two three", 1)
