@@ -78,37 +78,32 @@ async def generate(
                 yield [_waiting(machine, waits_for)]
                 waits_for = "waiting_for_model"  # by then it is loaded
                 chunks = ask(msgspec.structs.replace(request, messages=messages))
-                turn = _turn(machine, chunks, clock)
+                # Here and not in a generator of its own, which every piece would have to come through.
+                try:
+                    async for batch in chunks:
+                        if events := machine.feed(batch, at=clock()):
+                            yield events
+                        if machine.turn_finished or machine.answer_full:
+                            break
+                    else:
+                        raise UpstreamTruncated()
+                    if machine.turn_finished:
+                        await _hear_out(chunks)
+                finally:
+                    await _close(chunks)  # before the turn's tool steps are told
+                if events := machine.turn_ended(at=clock()):
+                    yield events
             case RunTools(calls):
-                turn = _ToolRound(machine, tools, clock).run(calls, spawn)
+                async with aclosing(_ToolRound(machine, tools, clock).run(calls, spawn)) as told:
+                    async for events in told:
+                        if events:
+                            yield events
             case Park() | End():
                 return
-        async with aclosing(turn):
-            async for events in turn:
-                if events:
-                    yield events
 
 
 def _waiting(machine: RunMachine, phase: Phase) -> RunStatusHint:
     return RunStatusHint(run_id=machine.run.id, thread_id=machine.run.thread_id, phase=phase)
-
-
-async def _turn(
-    machine: RunMachine, chunks: AsyncIterator[Sequence[Chunk]], clock: Clock
-) -> AsyncGenerator[list[Event], None]:
-    """One turn of the model. Its connection is closed before the turn's tool steps are told."""
-    try:
-        async for batch in chunks:
-            yield machine.feed(batch, at=clock())
-            if machine.turn_finished or machine.answer_full:
-                break
-        else:
-            raise UpstreamTruncated()
-        if machine.turn_finished:
-            await _hear_out(chunks)
-    finally:
-        await _close(chunks)
-    yield machine.turn_ended(at=clock())
 
 
 async def _hear_out(chunks: AsyncIterator[Sequence[Chunk]]) -> None:

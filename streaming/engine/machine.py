@@ -426,10 +426,12 @@ class RunMachine:
 
     def _what_fits(self, text: str) -> str:
         room = self._room
-        if self.answer_full:
+        if room < 0:
             return ""
-        self._room -= size(text)
-        return text if not self.answer_full else what_fits(text, room)
+        if room < 0:
+            return ""
+        self._room = left = room - size(text)
+        return text if left >= 0 else what_fits(text, room)
 
     def _stream_output(self, step_id: str, text: str) -> None:
         told, room = self._told.get(step_id, (0, self.limits.max_output_bytes))

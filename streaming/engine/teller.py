@@ -125,6 +125,8 @@ class Teller:
 
     def _pieces(self, text: str) -> list[str]:
         size = self._max_piece
+        if 0 < len(text) <= size:
+            return [text]
         return [text[start : start + size] for start in range(0, len(text), size)]
 
 

@@ -47,7 +47,7 @@ class Turn:
                 self.calls.append(chunk)
             elif piece := clean(chunk.text):
                 (self._text if isinstance(chunk, Text) else self._thinking).append(piece)
-                _add(joined, type(chunk)(piece))
+                _add(joined, chunk if piece is chunk.text else type(chunk)(piece))
         return joined, count
 
     def as_prompt(self, calls: Sequence[PromptCall]) -> PromptMessage:

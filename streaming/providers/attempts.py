@@ -1,8 +1,8 @@
 """Asking a model server more than once, as long as nobody has seen a word of the answer."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Self
 
 from streaming.protocol.errors import StreamingRefused, UpstreamError
 from streaming.providers.base import ChatRequest, Chunk, Provider
@@ -10,8 +10,10 @@ from streaming.providers.base import ChatRequest, Chunk, Provider
 # A reader waits meanwhile. A server that wants more time than this is asked no later all the same.
 MAX_WAIT = 30.0
 
+Batches = AsyncIterator[Sequence[Chunk]]
 
-async def attempts(
+
+def attempts(
     provider: Provider,
     request: ChatRequest,
     *,
@@ -20,7 +22,7 @@ async def attempts(
     fallback_to_non_streaming: bool,
     streaming: bool = True,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> AsyncIterator[Sequence[Chunk]]:
+) -> "Begun":
     """The batches of one answer, from at most ``attempts`` requests.
 
     Between them lie ``delay`` seconds, doubled each time; once, what the server asked for where that is longer. Raises
@@ -28,36 +30,54 @@ async def attempts(
     that refuses to stream is asked for the whole answer, where that is allowed; with ``streaming`` off it is asked for
     nothing else.
     """
-    asked = 0
-    told = False
-    while True:
-        seen = False
-        try:
-            async with aclosing(_once(provider, request, streaming=streaming)) as batches:
-                async for batch in batches:
-                    seen = True
-                    yield batch
-            return
-        except StreamingRefused:
-            if seen or not streaming or not fallback_to_non_streaming:
-                raise
-            streaming = False
-            continue
-        except UpstreamError as error:
-            asked += 1
-            if seen or not error.retryable or asked >= attempts:
-                raise
-            wait = delay * 2 ** (asked - 1)
-            if error.retry_after_ms is not None and not told:
-                told = True
-                wait = max(wait, error.retry_after_ms / 1000)
-        await sleep(min(wait, MAX_WAIT))
+
+    async def begin() -> tuple[Sequence[Chunk], Batches]:
+        asked, streams, told = 0, streaming, False
+        while True:
+            batches = provider.stream(request) if streams else _whole(provider, request)
+            try:
+                return await anext(batches), batches
+            except StreamingRefused:
+                if not streams or not fallback_to_non_streaming:
+                    raise
+                streams = False
+                continue
+            except UpstreamError as error:
+                asked += 1
+                if not error.retryable or asked >= attempts:
+                    raise
+                wait = delay * 2 ** (asked - 1)
+                if error.retry_after_ms is not None and not told:
+                    told = True
+                    wait = max(wait, error.retry_after_ms / 1000)
+            await sleep(min(wait, MAX_WAIT))
+
+    return Begun(begin)
 
 
-async def _once(provider: Provider, request: ChatRequest, *, streaming: bool) -> AsyncGenerator[Sequence[Chunk], None]:
-    if not streaming:
-        yield await provider.complete(request)
-        return
-    async with aclosing(provider.stream(request)) as batches:  # type: ignore[type-var]
-        async for batch in batches:
-            yield batch
+class Begun:
+    """An answer of which ``begin`` gives the first batch, and where the others come from: those do not pass through
+    here any more.
+    """
+
+    def __init__(self, begin: Callable[[], Awaitable[tuple[Sequence[Chunk], Batches]]]) -> None:
+        self._begin = begin
+        self._others: Batches | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[Sequence[Chunk]]:
+        return self._first() if self._others is None else self._others.__anext__()
+
+    async def aclose(self) -> None:
+        if self._others is not None:
+            await self._others.aclose()  # type: ignore[attr-defined]
+
+    async def _first(self) -> Sequence[Chunk]:
+        first, self._others = await self._begin()
+        return first
+
+
+async def _whole(provider: Provider, request: ChatRequest) -> Batches:
+    yield await provider.complete(request)

@@ -23,18 +23,18 @@ class LineSplitter:
 
         Raises UpstreamProtocol as soon as a line is longer than allowed; the lines before it are then in ``complete``.
         """
-        lines: list[bytes] = []
-        self.complete = lines
-        first, *others = data.split(b"\n")
-        self._extend(first)
-        if not others:
-            return lines
-        _keep(bytes(self._tail), lines)
-        self._tail.clear()
-        for line in others[:-1]:
-            self._check(len(line))
-            _keep(line, lines)
-        self._extend(others[-1])
+        self.complete = lines = []
+        *complete, rest = data.split(b"\n")
+        for line in complete:
+            self._check(len(self._tail) + len(line))
+            if self._tail:
+                line = bytes(self._tail) + line
+                self._tail.clear()
+            if line and not line.isspace():
+                lines.append(line)
+        if rest:
+            self._check(len(self._tail) + len(rest))
+            self._tail += rest
         return lines
 
     @property
@@ -42,16 +42,7 @@ class LineSplitter:
         """What came after the last line end: not a line, and never to be read as one."""
         return bytes(self._tail)
 
-    def _extend(self, piece: bytes) -> None:
-        self._check(len(self._tail) + len(piece))
-        self._tail += piece
-
     def _check(self, length: int) -> None:
         if length > self.max_line:
             self._tail.clear()
             raise UpstreamProtocol(details={"reason": "line_too_long", "max_line": self.max_line})
-
-
-def _keep(line: bytes, lines: list[bytes]) -> None:
-    if line and not line.isspace():
-        lines.append(line)

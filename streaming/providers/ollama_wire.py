@@ -105,7 +105,7 @@ class Answer:
 
     def feed(self, lines: Sequence[bytes]) -> list[Chunk]:
         """All chunks of the lines of one read: adjacent text is one chunk, adjacent thinking likewise."""
-        joined = _Joined()
+        joined = _Joined(self._splitter)
         try:
             for line in lines:
                 if self.finished or self.failure is not None:
@@ -113,14 +113,14 @@ class Answer:
                 self._lines += 1
                 self._line(line, joined)
         except UpstreamError as failure:
-            joined.split(self._splitter.flush())
+            joined.flush()
             self.failure = failure
         return joined.chunks()
 
     def flush(self) -> list[Chunk]:
         """The text that was held back when the body ended without its end mark."""
-        joined = _Joined()
-        joined.split(self._splitter.flush())
+        joined = _Joined(self._splitter)
+        joined.flush()
         return joined.chunks()
 
     def _line(self, line: bytes, joined: "_Joined") -> None:
@@ -131,9 +131,9 @@ class Answer:
         if self.model is None:
             self.model = token.model or None
         if token.message.thinking:
-            joined.split(Split(thinking=token.message.thinking))
+            joined.thinking(token.message.thinking)
         if token.message.content:
-            joined.split(self._splitter.feed(token.message.content))
+            joined.content(token.message.content)
 
     def _any_line(self, line: bytes, joined: "_Joined") -> None:
         record = self._record(line)
@@ -148,7 +148,7 @@ class Answer:
         reason = record.get("done_reason")
         reason = reason if isinstance(reason, str) and reason else None
         if record.get("done") is True or reason is not None:  # some servers leave ``done`` out
-            joined.split(self._splitter.flush())
+            joined.flush()
             joined.add(Finish(reason=reason, usage=_usage(record)))
             self.finished = True
 
@@ -157,9 +157,9 @@ class Answer:
             self._refuse("message_not_an_object")
         thinking, content = message.get("thinking"), message.get("content")
         if thinking:
-            joined.split(Split(thinking=self._text(thinking)))
+            joined.thinking(self._text(thinking))
         if content:
-            joined.split(self._splitter.feed(self._text(content)))
+            joined.content(self._text(content))
         calls = message.get("tool_calls")
         if not calls:
             return
@@ -205,27 +205,51 @@ class Answer:
 
 
 class _Joined:
-    """Chunks in order, with neighbours of one kind made one."""
+    """Chunks in order, with neighbours of one kind made one. Content that stands together is looked through for tags
+    once, not token by token.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, splitter: ThinkSplitter) -> None:
+        self._splitter = splitter
+        self._content: list[str] = []  # not looked through yet
         self._chunks: list[Chunk] = []
         self._kind: type[Text] | type[Thinking] = Text
         self._pieces: list[str] = []
 
-    def split(self, split: Split) -> None:
+    def content(self, text: str) -> None:
+        self._content.append(text)
+
+    def thinking(self, text: str) -> None:
+        self._split()
+        self._piece(Thinking, text)
+
+    def add(self, chunk: ToolCall | Finish) -> None:
+        self._split()
+        self._close()
+        self._chunks.append(chunk)
+
+    def flush(self) -> None:
+        """Add what the splitter holds back: no more content comes."""
+        self._split()
+        self._add(self._splitter.flush())
+
+    def chunks(self) -> list[Chunk]:
+        self._split()
+        self._close()
+        return self._chunks
+
+    def _split(self) -> None:
+        if self._content:
+            text = "".join(self._content)
+            self._content.clear()
+            self._add(self._splitter.feed(text))
+
+    def _add(self, split: Split) -> None:
         thinking, content = split
         if thinking:
             self._piece(Thinking, thinking)
         if content:
             self._piece(Text, content)
-
-    def add(self, chunk: ToolCall | Finish) -> None:
-        self._close()
-        self._chunks.append(chunk)
-
-    def chunks(self) -> list[Chunk]:
-        self._close()
-        return self._chunks
 
     def _piece(self, kind: type[Text] | type[Thinking], text: str) -> None:
         if kind is not self._kind:

@@ -43,9 +43,6 @@ def frame(text: str, id: int | None, *, names: bool) -> bytes:
 
 def block(entries: Iterable[Entry], hints: Iterable[str], *, names: bool) -> bytes:
     """All that is due, to be written as one. Hints first: what they announce may be among the entries."""
-    return b"".join(
-        [
-            *(frame(hint, None, names=names) for hint in hints),
-            *(frame(entry.text, entry.id, names=names) for entry in entries),
-        ]
-    )
+    frames = [frame(hint, None, names=names) for hint in hints]
+    frames += [frame(text, id, names=names) for id, text in entries]
+    return frames[0] if len(frames) == 1 else b"".join(frames)

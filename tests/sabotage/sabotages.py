@@ -45,8 +45,8 @@ SABOTAGES = (
     Sabotage(
         name="events in the wrong order on a stream",
         path="streaming/transports/sse_wire.py",
-        old="for entry in entries),",
-        new="for entry in reversed([*entries])),",
+        old="for id, text in entries]",
+        new="for id, text in reversed([*entries])]",
         seen_by=("tests/streaming/transports/test_sse_wire.py",),
     ),
     Sabotage(
@@ -263,8 +263,8 @@ SABOTAGES = (
     Sabotage(
         name="the rest of a line is lost between two reads",
         path="streaming/providers/ndjson.py",
-        old="        self._extend(others[-1])\n",
-        new='        self._extend(b"")\n',
+        old="            self._tail += rest\n",
+        new='            self._tail += b""\n',
         seen_by=("tests/streaming/providers/test_ndjson.py",),
     ),
     Sabotage(
