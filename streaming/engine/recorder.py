@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from uuid import UUID
 
 from conversations.services.run_lease import Claim
@@ -78,16 +79,17 @@ class Recorder:
         self._check()
         if not events:
             return
-        entries = []
+        entries, size = [], 0
         for event in events:
             self.head += 1
-            entries.append(Entry(self.head, encode(event, self.head)))
-        size = sum(len(entry.text) for entry in entries)
+            text = encode(event, self.head)
+            entries.append(Entry(self.head, text))
+            size += len(text)
         self._pending += size
         self._last = self._log.append(run_id=self._claim.run_id, number=self._claim.number, entries=entries)
-        self._last.add_done_callback(lambda done: self._written(done, size))
+        self._last.add_done_callback(partial(self._written, size))
 
-    def _written(self, done: "asyncio.Future[None]", size: int) -> None:
+    def _written(self, size: int, done: "asyncio.Future[None]") -> None:
         self._pending -= size
         if done.cancelled() or (fault := done.exception()) is None or self._failure is not None:
             return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from operator import attrgetter
 from uuid import UUID
 
 from django.db import connection
@@ -17,13 +17,18 @@ _MOVE_HEAD = "UPDATE conversations_runlease SET head = %s WHERE run_id = %s AND 
 _WHERE_IT_IS = "SELECT number, head FROM conversations_runlease WHERE run_id = %s"
 
 
-@dataclass
 class RunBatch:
-    """What one run adds: entries without a gap, written under lease ``number``."""
+    """What one run adds: entries without a gap, written under lease ``number``. ``key`` is of the run and the lease,
+    and of plain numbers, because to compare and to hash a UUID costs more than anything else that is done with it here.
+    """
 
-    run_id: UUID
-    number: int
-    entries: list[Entry] = field(default_factory=list)
+    __slots__ = ("entries", "key", "number", "run_id")
+
+    def __init__(self, run_id: UUID, number: int, entries: list[Entry]) -> None:
+        self.run_id = run_id
+        self.number = number
+        self.entries = entries
+        self.key = run_id.int, number
 
     @property
     def old_head(self) -> int:
@@ -44,7 +49,7 @@ def commit(batches: Sequence[RunBatch], *, perhaps_written: bool) -> list[RunBat
     ``perhaps_written``: an earlier try broke off at a moment when its commit may have happened; a head that stands
     where this batch would put it, under our number, then is our own work.
     """
-    batches = sorted(batches, key=lambda batch: batch.run_id)  # one order for all, against deadlocks
+    batches = sorted(batches, key=attrgetter("key"))  # one order for all, against deadlocks
     if not perhaps_written:
         with suppress(_SomeAreFenced):
             _commit_all(batches)
@@ -83,12 +88,10 @@ def _stands(cursor: CursorWrapper, batch: RunBatch) -> bool:
 
 
 def joined(batches: Iterable[RunBatch]) -> list[RunBatch]:
-    """Batches of one run and lease that follow each other as one."""
-    by_run: dict[tuple[UUID, int], RunBatch] = {}
+    """Batches of one run and lease that follow each other as one: the first takes the others' entries."""
+    by_run: dict[tuple[int, int], RunBatch] = {}
     for batch in batches:
-        whole = by_run.get((batch.run_id, batch.number))
-        if whole is None:
-            by_run[batch.run_id, batch.number] = RunBatch(batch.run_id, batch.number, list(batch.entries))
-        else:
+        whole = by_run.setdefault(batch.key, batch)
+        if whole is not batch:
             whole.entries += batch.entries
     return list(by_run.values())

@@ -27,19 +27,20 @@ from streaming.protocol.errors import ChatError, InternalError
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+_Outcome = dict[tuple[int, int], Exception | None]  # by the key of a batch
 # Seconds between two tries: what comes back is found at once, and what is away is not asked in a hurry.
 LONGEST_PAUSE = 0.5
 # Seconds for which SQLite waits for other processes' writes before readers are told what they wait for; then once more.
 TOLD_AFTER = 1.0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Append:
     batch: RunBatch
     done: asyncio.Future[None]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Job:
     work: Callable[[], Any]
     done: asyncio.Future[Any]
@@ -164,14 +165,14 @@ class Writer:
 
     def _write(self, appends: list[_Append]) -> None:
         batches = joined(append.batch for append in appends)
-        outcome: dict[tuple[UUID, int], Exception | None] = {}
+        outcome: _Outcome = {}
         self._commit(batches, outcome, deadline=time.monotonic() + self._patience)
         self._release(appends, batches, outcome)
 
     def _commit(
         self,
         batches: list[RunBatch],
-        outcome: dict[tuple[UUID, int], Exception | None],
+        outcome: _Outcome,
         *,
         deadline: float,
         perhaps_written: bool = False,
@@ -186,10 +187,10 @@ class Writer:
                 for batch in batches:
                     self._commit([batch], outcome, deadline=deadline, perhaps_written=True)
                 return
-            outcome[batches[0].run_id, batches[0].number] = _told(fault, batches[0].run_id)
+            outcome[batches[0].key] = _told(fault, batches[0].run_id)
             return
         for batch in batches:
-            outcome[batch.run_id, batch.number] = Fenced() if batch in fenced else None
+            outcome[batch.key] = Fenced() if batch in fenced else None
 
     def _insist(self, batches: list[RunBatch], *, deadline: float, perhaps_written: bool) -> Sequence[RunBatch]:
         """Try until ``deadline``, but once at least."""
@@ -212,14 +213,14 @@ class Writer:
         self,
         appends: list[_Append],
         batches: list[RunBatch],
-        outcome: dict[tuple[UUID, int], Exception | None],
+        outcome: _Outcome,
     ) -> None:
         def in_the_loop() -> None:
             for batch in batches:
-                if outcome[batch.run_id, batch.number] is None:
+                if outcome[batch.key] is None:
                     self._publish(batch)
             for append in appends:
-                _settle(append.done, None, outcome[append.batch.run_id, append.batch.number])
+                _settle(append.done, None, outcome[append.batch.key])
 
         self._in_loop(in_the_loop)
 
