@@ -14,11 +14,7 @@ class Ring:
         self._most_bytes = most_bytes
         self._entries: deque[Entry] = deque()
         self._size = 0
-
-    @property
-    def head(self) -> int | None:
-        """The number of the newest entry; None while there is none."""
-        return self._entries[-1].id if self._entries else None
+        self.head: int | None = None  # the number of the newest entry
 
     @property
     def first(self) -> int | None:
@@ -37,6 +33,7 @@ class Ring:
                 self._size = 0
             self._entries.append(entry)
             self._size += len(entry.text)
+            self.head = entry.id
             grown = True
         while len(self._entries) > self._most or (self._size > self._most_bytes and len(self._entries) > 1):
             self._size -= len(self._entries.popleft().text)
@@ -48,10 +45,10 @@ class Ring:
 
     def after(self, cursor: int, *, most: int, most_bytes: int) -> list[Entry] | None:
         """What follows ``cursor``, at most so much but always one where there is one; None where it is out of reach."""
+        if self.head is not None and cursor + 1 == self.head:  # as nearly always
+            return [self._entries[-1]]
         if not self._entries or cursor + 1 < self._entries[0].id:
             return None
-        if cursor + 1 == self._entries[-1].id:  # as nearly always
-            return [self._entries[-1]]
         taken: list[Entry] = []
         start = cursor + 1 - self._entries[0].id
         for position in range(start, min(start + most, len(self._entries))):

@@ -29,21 +29,30 @@ class Subscription:
 
     def __init__(self, channel: "_Channel") -> None:
         self._channel = channel
-        self._wake = asyncio.Event()
+        self._woken = False
+        self._waiting: asyncio.Future[None] | None = None
         self._hints: deque[str] = deque(maxlen=HINTS_KEPT)
 
     def wake(self) -> None:
-        self._wake.set()
+        self._woken = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def take_hints(self) -> list[str]:
         """Hints since the last time; a reader that is slow to ask loses the oldest."""
+        if not self._hints:
+            return []
         hints = list(self._hints)
         self._hints.clear()
         return hints
 
     def add_hint(self, text: str) -> None:
         self._hints.append(text)
-        self._wake.set()
+        self.wake()
+
+    def has_more(self, cursor: int) -> bool:
+        """Whether a reader who has come to ``cursor`` finds something without waiting for it."""
+        return cursor < self._channel.head or bool(self._hints)
 
     def recent(self, cursor: int) -> list[Entry] | None:
         """What follows ``cursor`` as far as the ring has it; None where the log must be asked.
@@ -58,8 +67,13 @@ class Subscription:
 
     async def something_new(self) -> None:
         """Return when the run has something that was not there at the last return."""
-        await self._wake.wait()
-        self._wake.clear()
+        if not self._woken:
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+        self._woken = False
 
 
 class _Channel:
@@ -79,7 +93,7 @@ class _Channel:
         """A reader here has come so far. The poll asks only for what is beyond that, so those who wait further back are
         woken now: what they were not told of, they must read for themselves.
         """
-        if id > self.head:
+        if id > self.known and id > self.head:
             self.known = id
             for subscription in self.subscriptions:
                 subscription.wake()

@@ -1,6 +1,7 @@
 """Reading the body of an upstream answer: every read timed, and not more often than it pays."""
 
 import asyncio
+from collections import deque
 
 import httpx
 
@@ -52,7 +53,7 @@ class BodyReader:
         for itself: the tokens of a pause, and the line that says why the model server gave up.
         """
         body = self._body
-        pieces = getattr(body, "_buffer", ())  # an answer without a body has none
+        pieces: deque[bytes] = getattr(body, "_buffer", deque())  # an answer without a body has none
         if len(pieces) > 1:  # made one, for aiohttp sees to its connection anew after each piece that is taken
             whole = b"".join(pieces)
             pieces.clear()

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
+
+import msgspec
 
 from streaming.eventlog.tailer import Tailer
 from streaming.patience import Patience
@@ -25,15 +26,14 @@ class Overtake(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(msgspec.Struct, frozen=True):
     """What a reader gets at once: numbered entries in order, and hints. Neither: a heartbeat's time of silence.
 
     ``snapshot``, with the number it stands at, comes alone and replaces all that the reader has.
     """
 
-    entries: list[Entry] = field(default_factory=list)
-    hints: list[str] = field(default_factory=list)
+    entries: list[Entry] = []
+    hints: list[str] = []
     snapshot: Entry | None = None
 
 
@@ -81,7 +81,8 @@ async def follow(
                     yield News(snapshot=snapshot)
                 cursor = snapshot.id
                 continue
-            entries = _up_to_a_snapshot(entries)
+            if len(entries) > 1:
+                entries = _up_to_a_snapshot(entries)
             hints = subscription.take_hints()
             if entries or hints:
                 yield News(entries, hints)
@@ -89,7 +90,8 @@ async def follow(
                     cursor = entries[-1].id
                     if is_terminal(entries[-1]):
                         return
-                continue
+                if subscription.has_more(cursor):
+                    continue
             if live is not None and live.ending is not None:
                 return  # a restart takes nothing away: what there was has been given
             try:

@@ -22,12 +22,9 @@ class Live:
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
         self.ending: Reason | None = None
+        # Whether anything may still be sent: nothing at all once the right to it has gone.
+        self.may_deliver = True
         self._wakes: list[Callable[[], None]] = []
-
-    @property
-    def may_deliver(self) -> bool:
-        """Whether anything may still be sent: nothing at all once the right to it has gone."""
-        return self.ending in (None, "restart")
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
@@ -41,6 +38,7 @@ class Live:
     def end(self, reason: Reason) -> None:
         if self.ending is None:
             self.ending = reason
+            self.may_deliver = reason == "restart"
             for wake in list(self._wakes):
                 wake()
 

@@ -85,3 +85,11 @@ async def test_the_poll_makes_a_lost_wake_up_good() -> None:
             with suppress(asyncio.CancelledError):
                 await poll
         assert waiting.recent(2) == entries(3, 4)
+
+
+async def test_a_reader_knows_whether_there_is_more_before_it_waits(tailer: Tailer) -> None:
+    with tailer.subscribe(RUN) as subscription:
+        tailer.published(RUN, entries(1, 2))
+        assert [subscription.has_more(cursor) for cursor in (0, 1, 2)] == [True, True, False]
+        tailer.hint(RUN, "{}")
+        assert subscription.has_more(2)
