@@ -428,8 +428,6 @@ class RunMachine:
         room = self._room
         if room < 0:
             return ""
-        if room < 0:
-            return ""
         self._room = left = room - size(text)
         return text if left >= 0 else what_fits(text, room)
 
