@@ -24,15 +24,14 @@ from streaming.providers.base import ChatRequest, Chunk, ModelInfo
 from streaming.providers.beat import Beat
 from streaming.providers.http_client import HTTP_FAULTS, header, http_client, upstream_fault
 from streaming.providers.ndjson import LineSplitter
-from streaming.providers.ollama_errors import NOT_OLLAMA, HttpAnswer, http_failure
+from streaming.providers.ollama_errors import NOT_OLLAMA, http_failure
 from streaming.providers.ollama_models import Facts, Tag, can_chat, facts_of_show, loaded, model_info, tags
 from streaming.providers.ollama_wire import Answer, request_body
 from streaming.providers.reader import BodyReader
+from streaming.providers.upstream import check_encoding, read_refusal, read_whole
 
 log = structlog.get_logger(__name__)
 
-_MAX_ERROR_BODY = 64 * 1024
-_ERROR_BODY_DEADLINE = 5.0
 _LISTING_DEADLINE = 10.0
 # So many models are asked about at once, where a server does not list what they can do.
 _SHOWS_AT_ONCE = 8
@@ -108,7 +107,7 @@ class OllamaProvider:
             kind = header(response, "content-type").lower()
             if "json" not in kind:
                 raise UpstreamProtocol(NOT_OLLAMA)
-            body = await self._body(self._reader(response, deadline))
+            body = await read_whole(self._reader(response, deadline), limit=self.max_line)
             # A server that streams all the same is taken at its word.
             chunks = answer.feed(body.split(b"\n") if _is_ndjson(kind) else [body] if body else [])
         if not answer.finished:
@@ -169,34 +168,14 @@ class OllamaProvider:
 
     async def _refusal(self, response: httpx.Response, *, streaming: bool) -> UpstreamError:
         """The error of an answer other than 200, read no further than it can matter."""
-        deadline = asyncio.get_running_loop().time() + _ERROR_BODY_DEADLINE
-        reader = BodyReader(response, deadline=deadline, idle=_ERROR_BODY_DEADLINE)
-        body = bytearray()
-        with suppress(UpstreamError):  # the status says enough
-            while len(body) < _MAX_ERROR_BODY and (data := await reader.read()):
-                body += data
-        answer = HttpAnswer(
-            status=response.status_code,
-            content_type=header(response, "content-type"),
-            body=bytes(body[:_MAX_ERROR_BODY]),
-            retry_after=header(response, "retry-after"),
-        )
-        return http_failure(answer, streaming=streaming, now=time.time())
-
-    async def _body(self, reader: BodyReader) -> bytes:
-        body = bytearray()
-        while data := await reader.read():
-            body += data
-            if len(body) > self.max_line:
-                raise UpstreamProtocol(details={"reason": "body_too_long", "max_line": self.max_line})
-        return bytes(body)
+        return http_failure(await read_refusal(response), streaming=streaming, now=time.time())
 
     async def _json(self, method: str, path: str, body: Any = None) -> Any:
         deadline = asyncio.get_running_loop().time() + _LISTING_DEADLINE
         async with self._response(method, path, None if body is None else dumps(body), deadline) as response:
             if response.status_code != 200:
                 raise await self._refusal(response, streaming=False)
-            text = await self._body(self._reader(response, deadline))
+            text = await read_whole(self._reader(response, deadline), limit=self.max_line)
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
@@ -232,8 +211,7 @@ class OllamaProvider:
 
 
 def _check_stream(response: httpx.Response) -> None:
-    if header(response, "content-encoding").lower() not in ("", "identity"):
-        raise UpstreamProtocol(details={"reason": "encoded"})
+    check_encoding(response)
     kind = header(response, "content-type").lower()
     if _is_ndjson(kind):
         return

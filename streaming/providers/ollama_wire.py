@@ -1,7 +1,5 @@
 """Ollama's /api/chat: our request as its body, its lines as our chunks."""
 
-import json
-import math
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -10,14 +8,11 @@ import msgspec
 
 from streaming.protocol.errors import ContextExceeded, UpstreamError, UpstreamProtocol
 from streaming.protocol.objects import Usage
-from streaming.providers.base import ChatRequest, Chunk, Finish, PromptMessage, Text, Thinking, ToolCall, ToolSpec
+from streaming.providers.base import ChatRequest, Chunk, Finish, PromptMessage, ToolCall, ToolSpec
+from streaming.providers.joined import Joined
 from streaming.providers.ollama_errors import named_failure
 from streaming.providers.thinking import Split, ThinkSplitter
-
-# More tokens than any model reads or writes: such a count is a fault of the server and is not passed on.
-_MAX_COUNT = 10**9
-# Deeper arguments than any tool takes would break whoever walks through them recursively.
-_MAX_DEPTH = 64
+from streaming.providers.values import DECODER, MAX_DEPTH, arguments, deeper, token_count
 
 
 def request_body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
@@ -105,7 +100,7 @@ class Answer:
 
     def feed(self, lines: Sequence[bytes]) -> list[Chunk]:
         """All chunks of the lines of one read: adjacent text is one chunk, adjacent thinking likewise."""
-        joined = _Joined(self._splitter)
+        joined = Joined(self._splitter)
         try:
             for line in lines:
                 if self.finished or self.failure is not None:
@@ -119,11 +114,11 @@ class Answer:
 
     def flush(self) -> list[Chunk]:
         """The text that was held back when the body ended without its end mark."""
-        joined = _Joined(self._splitter)
+        joined = Joined(self._splitter)
         joined.flush()
         return joined.chunks()
 
-    def _line(self, line: bytes, joined: "_Joined") -> None:
+    def _line(self, line: bytes, joined: Joined) -> None:
         token = _plain(line)
         if token is None:
             self._any_line(line, joined)
@@ -135,7 +130,7 @@ class Answer:
         if token.message.content:
             joined.content(token.message.content)
 
-    def _any_line(self, line: bytes, joined: "_Joined") -> None:
+    def _any_line(self, line: bytes, joined: Joined) -> None:
         record = self._record(line)
         error = record.get("error")
         if error is not None and error != "":
@@ -152,7 +147,7 @@ class Answer:
             joined.add(Finish(reason=reason, usage=_usage(record)))
             self.finished = True
 
-    def _message(self, message: Any, joined: "_Joined") -> None:
+    def _message(self, message: Any, joined: Joined) -> None:
         if not isinstance(message, dict):
             self._refuse("message_not_an_object")
         thinking, content = message.get("thinking"), message.get("content")
@@ -163,7 +158,7 @@ class Answer:
         calls = message.get("tool_calls")
         if not calls:
             return
-        if not isinstance(calls, list) or _deeper(calls, _MAX_DEPTH):
+        if not isinstance(calls, list) or deeper(calls, MAX_DEPTH):
             self._refuse("bad_tool_calls")
         for call in calls:
             joined.add(self._call(call))
@@ -178,8 +173,8 @@ class Answer:
         self._ids.add(id)
         name = function.get("name")
         name = name if isinstance(name, str) else ""
-        arguments, invalid = _arguments(function.get("arguments"))
-        return ToolCall(id=id, name=name, arguments=arguments, invalid_arguments=invalid)
+        parsed, invalid = arguments(function.get("arguments"))
+        return ToolCall(id=id, name=name, arguments=parsed, invalid_arguments=invalid)
 
     def _record(self, line: bytes) -> dict[str, Any]:
         try:
@@ -188,7 +183,7 @@ class Answer:
             self.replaced += 1
             text = line.decode(errors="replace")
         try:
-            record = _DECODER.decode(text)
+            record = DECODER.decode(text)
         except (ValueError, RecursionError):
             self._refuse("not_json")
         if not isinstance(record, dict):
@@ -204,119 +199,11 @@ class Answer:
         raise UpstreamProtocol(details={"reason": reason, "line": self._lines})
 
 
-class _Joined:
-    """Chunks in order, with neighbours of one kind made one. Content that stands together is looked through for tags
-    once, not token by token.
-    """
-
-    def __init__(self, splitter: ThinkSplitter) -> None:
-        self._splitter = splitter
-        self._content: list[str] = []  # not looked through yet
-        self._chunks: list[Chunk] = []
-        self._kind: type[Text] | type[Thinking] = Text
-        self._pieces: list[str] = []
-
-    def content(self, text: str) -> None:
-        self._content.append(text)
-
-    def thinking(self, text: str) -> None:
-        self._split()
-        self._piece(Thinking, text)
-
-    def add(self, chunk: ToolCall | Finish) -> None:
-        self._split()
-        self._close()
-        self._chunks.append(chunk)
-
-    def flush(self) -> None:
-        """Add what the splitter holds back: no more content comes."""
-        self._split()
-        self._add(self._splitter.flush())
-
-    def chunks(self) -> list[Chunk]:
-        self._split()
-        self._close()
-        return self._chunks
-
-    def _split(self) -> None:
-        if self._content:
-            text = "".join(self._content)
-            self._content.clear()
-            self._add(self._splitter.feed(text))
-
-    def _add(self, split: Split) -> None:
-        thinking, content = split
-        if thinking:
-            self._piece(Thinking, thinking)
-        if content:
-            self._piece(Text, content)
-
-    def _piece(self, kind: type[Text] | type[Thinking], text: str) -> None:
-        if kind is not self._kind:
-            self._close()
-            self._kind = kind
-        self._pieces.append(text)
-
-    def _close(self) -> None:
-        if self._pieces:
-            self._chunks.append(self._kind("".join(self._pieces)))
-            self._pieces.clear()
-
-
-def _not_json(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):  # 1e999 is JSON, but could never be written again
-        _not_json(digits)
-    return number
-
-
-_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_float=_finite)
-
-
-def _arguments(value: Any) -> tuple[dict[str, Any] | None, str | None]:
-    """The arguments of a call, or None and what stood in their place."""
-    if value is None or value == "":
-        return {}, None
-    if isinstance(value, dict):
-        return value, None
-    if not isinstance(value, str):
-        return None, json.dumps(value)
-    try:
-        parsed = _DECODER.decode(value)
-    except (ValueError, RecursionError):
-        return None, value
-    if not isinstance(parsed, dict) or _deeper(parsed, _MAX_DEPTH):
-        return None, value
-    return parsed, None
-
-
-def _deeper(value: Any, limit: int) -> bool:
-    """Whether ``value`` is nested more than ``limit`` levels deep; level by level, for recursion is what is feared."""
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return any(isinstance(inner, dict | list) for inner in level)
-
-
 def _usage(record: dict[str, Any]) -> Usage:
     return Usage(
-        prompt_tokens=_count(record.get("prompt_eval_count")), completion_tokens=_count(record.get("eval_count"))
+        prompt_tokens=token_count(record.get("prompt_eval_count")),
+        completion_tokens=token_count(record.get("eval_count")),
     )
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value <= _MAX_COUNT else None
 
 
 def _reported(error: Any) -> UpstreamError:

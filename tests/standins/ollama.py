@@ -44,6 +44,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
+        self.chats = 0
         self.active = 0
         self.peak = 0  # the most that were active at once
         self.finished = 0
@@ -52,13 +53,14 @@ class Stats:
         self.headers: deque[dict[str, str]] = deque(maxlen=100)
 
     def began(self) -> None:
+        self.chats += 1
         self.active += 1
         self.peak = max(self.peak, self.active)
 
     def as_json(self, connections: int) -> dict[str, Any]:
         lists = {"bodies": list(self.bodies), "headers": list(self.headers), "aborted": self.aborted}
         counts = {"active": self.active, "peak": self.peak, "finished": self.finished, "connections": connections}
-        return {"requests": dict(self.requests), "chats": self.requests["/api/chat"], **counts, **lists}
+        return {"requests": dict(self.requests), "chats": self.chats, **counts, **lists}
 
 
 class Server:
@@ -78,6 +80,9 @@ class Server:
 
 class Connection(asyncio.Protocol):
     """One client: requests one after the other, each answered by a task that ends with the connection."""
+
+    routes = ROUTES
+    half = b'{"model":"m","created_at":"2026-08-21T12:00:00.1Z","message":{"role":"assistant","content":" \xf0'
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -140,24 +145,31 @@ class Connection(asyncio.Protocol):
             self.next_request()
 
     async def handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
-        if path not in ROUTES:
+        if path not in self.routes:
             return self.reply(404, b"404 page not found", "text/plain")
-        if method != ROUTES[path]:
-            return self.reply(405, b"405 method not allowed", "text/plain", Allow=ROUTES[path])
+        if method != self.routes[path]:
+            return self.reply(405, b"405 method not allowed", "text/plain", Allow=self.routes[path])
         if path.startswith("/_standin/"):
             return self.control(path)
         if "origin" in headers:
             return self.reply(403, b"", "")
         self.server.stats.requests[path] += 1
         try:
+            self.admit(headers)
             if method == "GET":
                 return self.get(path)
             asked = parsed(body)
             self.server.stats.headers.append(headers)
-            await (self.chat_answer(asked) if path == "/api/chat" else self.show(asked))
+            await (self.show(asked) if path == "/api/show" else self.chat_answer(asked))
         except Refusal as refusal:
             self.finish()
-            self.reply(refusal.status, refusal.body, refusal.content_type, **refusal.headers)
+            self.refuse(refusal)
+
+    def admit(self, headers: dict[str, str]) -> None:
+        """Raises Refusal for who may not ask."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.reply(refusal.status, refusal.body, refusal.content_type, **refusal.headers)
 
     def control(self, path: str) -> None:
         if path.endswith("reset"):
@@ -252,9 +264,7 @@ class Connection(asyncio.Protocol):
         await self.writable.wait()
 
     async def break_off(self, *, reset: bool) -> None:
-        await self.chunk(
-            b'{"model":"m","created_at":"2026-08-21T12:00:00.1Z","message":{"role":"assistant","content":" \xf0'
-        )
+        await self.chunk(self.half)
         await asyncio.sleep(0.05)  # let the client read what is whole before the connection breaks
         self.finish()
         if reset:
@@ -295,19 +305,19 @@ def parsed(body: bytes) -> Record:
     return asked
 
 
-async def main(options: argparse.Namespace) -> None:
+async def main(options: argparse.Namespace, connection: type[Connection] = Connection) -> None:
     answers.LISTED += [answers.capable(answers.full_name(name)) for name in options.listed]
     server = Server(rate=options.rate, older=options.older)
     listening = await asyncio.get_running_loop().create_server(
-        lambda: Connection(server), "127.0.0.1", options.port, backlog=4096
+        lambda: connection(server), "127.0.0.1", options.port, backlog=4096
     )
     print(json.dumps({"port": listening.sockets[0].getsockname()[1]}), flush=True)
     while options.parent is None or os.getppid() == options.parent:
         await asyncio.sleep(1)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options_of(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=11434, help="0 picks a free one")
     parser.add_argument(
         "--rate", type=float, default=200.0, help="tokens a second of the ordinary models; 0 is no pause"
@@ -315,5 +325,9 @@ if __name__ == "__main__":
     parser.add_argument("--parent", type=int, help="end when this process, its parent, has ended")
     parser.add_argument("--listed", nargs="*", default=[], help="names that are listed too, as able to do everything")
     parser.add_argument("--older", action="store_true", help="list models as servers before capabilities did")
+    return parser
+
+
+if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main(parser.parse_args()))
+        asyncio.run(main(options_of(__doc__).parse_args()))

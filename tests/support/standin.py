@@ -1,4 +1,4 @@
-"""Runs the stand-in model server of ``tests/standins/ollama.py`` in a process of its own."""
+"""Runs the stand-in model servers of ``tests/standins`` in a process of their own."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-PROGRAM = Path(__file__).resolve().parent.parent / "standins" / "ollama.py"
+PROGRAMS = Path(__file__).resolve().parent.parent / "standins"
 
 
 class StandIn:
@@ -20,6 +20,9 @@ class StandIn:
     ``with StandIn() as standin: standin.base_url``. ``options`` are further command line options of the program.
     """
 
+    program = "ollama.py"
+    path = ""
+
     def __init__(self, *options: str, port: int = 0) -> None:
         self.port = port
         self._options = options
@@ -27,11 +30,12 @@ class StandIn:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.path}"
 
     def start(self) -> Self:
         """Returns when it listens. Raises RuntimeError where it does not."""
-        command = [sys.executable, str(PROGRAM), "--port", str(self.port), "--parent", str(os.getpid()), *self._options]
+        program = str(PROGRAMS / self.program)
+        command = [sys.executable, program, "--port", str(self.port), "--parent", str(os.getpid()), *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -83,7 +87,14 @@ class StandIn:
         self.stop()
 
     def _call(self, method: str, name: str) -> Any:
-        request = urllib.request.Request(f"{self.base_url}/_standin/{name}", method=method)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_standin/{name}", method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=5) as answer:
             return json.load(answer)
+
+
+class OpenAIStandIn(StandIn):
+    """A stand-in OpenAI-compatible server, used the same way."""
+
+    program = "openai_compatible.py"
+    path = "/v1"

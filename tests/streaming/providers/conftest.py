@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.standin import StandIn
+from tests.support.standin import OpenAIStandIn, StandIn
 
 WIRES = Path(__file__).resolve().parents[2] / "wires"
 
@@ -40,3 +40,16 @@ def standin(_standin_process):
     """A model server in a process of its own, with nothing counted yet."""
     _standin_process.reset()
     return _standin_process
+
+
+@pytest.fixture(scope="session")
+def _compatible_process():
+    with OpenAIStandIn() as compatible:
+        yield compatible
+
+
+@pytest.fixture
+def compatible(_compatible_process):
+    """An OpenAI-compatible model server in a process of its own, with nothing counted yet."""
+    _compatible_process.reset()
+    return _compatible_process

@@ -378,7 +378,7 @@ async def test_a_huge_error_body_is_not_read():
 
 
 async def test_an_error_body_that_never_ends_does_not_hold_the_error_back_for_long(monkeypatch):
-    monkeypatch.setattr("streaming.providers.ollama._ERROR_BODY_DEADLINE", 0.2)
+    monkeypatch.setattr("streaming.providers.upstream._ERROR_BODY_DEADLINE", 0.2)
 
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

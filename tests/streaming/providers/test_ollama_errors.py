@@ -15,7 +15,8 @@ from streaming.protocol.errors import (
     UpstreamRefused,
     UpstreamTimeout,
 )
-from streaming.providers.ollama_errors import HttpAnswer, http_failure
+from streaming.providers.http_answer import HttpAnswer
+from streaming.providers.ollama_errors import http_failure
 
 NOW = 1_787_313_600.0
 KINDS = {

@@ -1,0 +1,235 @@
+"""A model server that speaks OpenAI's chat completions: a hosted one, vLLM, llama.cpp, LM Studio and many others."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import structlog
+from msgspec.structs import replace
+
+from streaming.protocol.codec import dumps
+from streaming.protocol.errors import (
+    InvalidRequest,
+    StreamingRefused,
+    UpstreamError,
+    UpstreamProtocol,
+    UpstreamStalled,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from streaming.providers.base import ChatRequest, Chunk, ModelInfo
+from streaming.providers.beat import Beat
+from streaming.providers.http_answer import parsed
+from streaming.providers.http_client import header, http_client
+from streaming.providers.openai_errors import NOT_OPENAI, http_failure, refused_parameter
+from streaming.providers.openai_models import MAX_MODELS, is_listing, model_infos
+from streaming.providers.openai_wire import Answer, request_body
+from streaming.providers.reader import BodyReader
+from streaming.providers.sse_lines import SseEvent, SseSplitter
+from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
+
+log = structlog.get_logger(__name__)
+
+_LISTING_DEADLINE = 10.0
+# After its reason to stop a server has its usage and an end mark to send, both made already. One that keeps the
+# connection open instead, or sends signs of life for ever, is not waited for.
+_LAST_WORDS = 2.0
+# Another model may be served under a name by then, or the same one by a server that was set up anew.
+_BELIEVED = 600.0
+
+
+class OpenAIProvider:
+    """One OpenAI-compatible server. All numbers of time are seconds.
+
+    base_url    what ``/chat/completions`` and ``/models`` are added to
+    api_key     sent to that address and nowhere else; empty sends none
+    connect     until the connection stands, its name looked up included
+    first_byte  until the first byte of the answer: a model loads in silence, for minutes
+    idle        of silence after that; a comment is a sign of life
+    max_line    bytes of one event, of the calls of a turn, or of a whole answer without streaming
+    pace        after the first bytes at most one read in this time, so that the kernel gathers tokens; 0 reads at once
+    """
+
+    kind = "openai"
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str = "",
+        name: str = "openai",
+        connect: float = 3.0,
+        first_byte: float = 600.0,
+        idle: float = 120.0,
+        max_line: int = 8 * 1024 * 1024,
+        pace: float = 0.04,
+    ) -> None:
+        self.name = name
+        self.max_line = max_line
+        self._key = api_key
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._first_byte = first_byte
+        self._idle = idle
+        self._beat = Beat(pace) if pace else None
+        self._refused: dict[str, tuple[float, frozenset[str]]] = {}  # by model: until when, and what it does not take
+        self._client, self.shown_url = http_client(base_url, connect=connect)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
+        """The chunks of each read; the last one is a Finish. Every other end is an UpstreamError, after what came."""
+        answer = self._answer()
+        splitter = SseSplitter(max_event=self.max_line)
+        fault: UpstreamError | None = None
+        until: float | None = None
+        async with self._asked(request, stream=True) as (response, deadline):
+            _check_stream(response)
+            reader = self._reader(response, deadline, beat=self._beat)
+            while not answer.finished and fault is None:
+                try:
+                    data = await _read(reader, until)
+                except UpstreamError as broken:
+                    fault = broken
+                    break
+                try:
+                    events = splitter.feed(data)
+                except UpstreamProtocol as too_long:
+                    events, fault = splitter.complete, too_long
+                if chunks := answer.feed(events):
+                    yield chunks
+                fault = answer.failure or fault or (None if data else UpstreamTruncated())
+                if answer.concluded and until is None:
+                    until = asyncio.get_running_loop().time() + _LAST_WORDS
+        if rest := answer.end(splitter.flush() if isinstance(fault, UpstreamTruncated) else ()):
+            yield rest
+        self._tell_of_replaced(answer, request)
+        if not answer.finished:
+            raise answer.failure or fault or UpstreamTruncated()
+
+    async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
+        """The whole answer as one batch, a Finish last; asked for without streaming."""
+        answer = self._answer()
+        async with self._asked(request, stream=False) as (response, deadline):
+            kind = header(response, "content-type").lower()
+            if "json" not in kind and "event-stream" not in kind:
+                raise UpstreamProtocol(NOT_OPENAI)
+            check_encoding(response)
+            body = await read_whole(self._reader(response, deadline), limit=self.max_line)
+        if "event-stream" in kind:  # a server that streams all the same is taken at its word
+            splitter = SseSplitter(max_event=self.max_line)
+            chunks = [*answer.feed(splitter.feed(body)), *answer.end(splitter.flush())]
+        else:
+            chunks = [*answer.feed([SseEvent(b"", body)] if body else []), *answer.end()]
+        self._tell_of_replaced(answer, request)
+        if not answer.finished:
+            raise answer.failure or UpstreamTruncated()
+        return chunks
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """The models that can chat, as listed. Raises an UpstreamError, in words for whoever runs the server."""
+        try:
+            async with asyncio.timeout(_LISTING_DEADLINE):
+                body = await self._listing()
+        except TimeoutError:
+            raise UpstreamTimeout(f"The model server at {self.shown_url} takes too long to list its models.") from None
+        except UpstreamUnreachable as fault:
+            sentence = (
+                f"No OpenAI-compatible server answers at {self.shown_url}. Start it, or set OPENAI_BASE_URL otherwise."
+            )
+            raise UpstreamUnreachable(sentence, details=fault.details) from None
+        if not is_listing(body):
+            raise UpstreamProtocol(NOT_OPENAI)
+        return [self._as_learned(model) for model in model_infos(self.name, body)]
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def _asked(self, request: ChatRequest, *, stream: bool) -> AsyncIterator[tuple[httpx.Response, float]]:
+        """The 200 answer to ``request``, and until when its first byte may take. Closed, it is closed on the wire.
+
+        A server that does not take tools, or does not count tokens in a stream, is asked again without, at once.
+        """
+        deadline = asyncio.get_running_loop().time() + self._first_byte
+        body = request_body(request, stream=stream)
+        without = self._not_taken(request.model)
+        while True:
+            text = _written({name: value for name, value in body.items() if name not in without})
+            async with answered(
+                self._client, "POST", "/chat/completions", body=text, headers=self._headers, deadline=deadline
+            ) as response:
+                if response.status_code == 200:
+                    self._learn(request.model, without)
+                    yield response, deadline
+                    return
+                refusal = await read_refusal(response)
+            refused = refused_parameter(refusal)
+            if refused is None or refused not in body or refused in without:
+                raise http_failure(refusal, streaming=stream, now=time.time(), secret=self._key)
+            without = without | {refused}
+
+    async def _listing(self) -> Any:
+        deadline = asyncio.get_running_loop().time() + _LISTING_DEADLINE
+        async with answered(self._client, "GET", "/models", headers=self._headers, deadline=deadline) as response:
+            if response.status_code != 200:
+                refusal = await read_refusal(response)
+                raise http_failure(refusal, streaming=False, now=time.time(), secret=self._key)
+            check_encoding(response)
+            return parsed(await read_whole(self._reader(response, deadline), limit=self.max_line))
+
+    def _answer(self) -> Answer:
+        return Answer(max_text=self.max_line, secret=self._key)
+
+    def _reader(self, response: httpx.Response, deadline: float, *, beat: Beat | None = None) -> BodyReader:
+        return BodyReader(response, deadline=deadline, idle=self._idle, beat=beat)
+
+    def _not_taken(self, model: str) -> frozenset[str]:
+        until, refused = self._refused.get(model, (0.0, frozenset()))
+        return refused if time.monotonic() < until else frozenset()
+
+    def _learn(self, model: str, refused: frozenset[str]) -> None:
+        """What the server took only without these, it does not take; that is believed for a while."""
+        if refused == self._not_taken(model):
+            return
+        log.info("model_server_takes_less", provider=self.name, model=model, without=sorted(refused))
+        if len(self._refused) >= MAX_MODELS:
+            self._refused.clear()
+        self._refused[model] = (time.monotonic() + _BELIEVED, refused)
+
+    def _as_learned(self, model: ModelInfo) -> ModelInfo:
+        if "tools" not in self._not_taken(model.name):
+            return model
+        able = tuple(one for one in model.capabilities if one != "tools")
+        return replace(model, capabilities=able)
+
+    def _tell_of_replaced(self, answer: Answer, request: ChatRequest) -> None:
+        if answer.replaced:
+            log.warning("upstream_invalid_utf8", provider=self.name, model=request.model, lines=answer.replaced)
+
+
+async def _read(reader: BodyReader, until: float | None) -> bytes:
+    """What has come; UpstreamStalled where nothing has by ``until`` (the loop's clock)."""
+    try:
+        async with asyncio.timeout_at(until):
+            return await reader.read()
+    except TimeoutError:
+        raise UpstreamStalled() from None
+
+
+def _written(body: dict[str, Any]) -> str:
+    try:
+        return dumps(body)
+    except (TypeError, ValueError) as fault:  # NaN among the options, say
+        raise InvalidRequest("The parameters cannot be written as JSON.") from fault
+
+
+def _check_stream(response: httpx.Response) -> None:
+    check_encoding(response)
+    kind = header(response, "content-type").lower()
+    if not kind or "event-stream" in kind:
+        return
+    if kind.startswith("application/json"):  # a stream was asked for, and one object is being sent
+        raise StreamingRefused()
+    raise UpstreamProtocol(NOT_OPENAI, details={"reason": "content_type"})

@@ -1,0 +1,237 @@
+"""Chat completions as OpenAI's many followers speak them: our request as its body, its events as our chunks."""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import msgspec
+
+from streaming.protocol.errors import UpstreamError, UpstreamProtocol, UpstreamTruncated
+from streaming.protocol.objects import Usage
+from streaming.providers.base import ChatRequest, Chunk, Finish, PromptCall, PromptMessage, ToolSpec
+from streaming.providers.joined import Joined
+from streaming.providers.openai_calls import BadCalls, CallJoiner
+from streaming.providers.openai_errors import reported
+from streaming.providers.sse_lines import SseEvent
+from streaming.providers.thinking import Split, ThinkSplitter
+from streaming.providers.values import DECODER, token_count
+
+# Other servers' words for the reasons that mean something to us.
+_REASONS = {
+    "max_tokens": "length",
+    "model_length": "length",
+    "safety": "content_filter",
+    "end_turn": "stop",
+    "eos": "stop",
+}
+_NO_REASON = frozenset({"", "null", "None"})
+# With these a server says that it gave up: no answer is whole because of them.
+_GIVEN_UP = frozenset({"abort", "aborted", "cancelled", "canceled"})
+
+_quickly = msgspec.json.Decoder().decode
+
+
+def request_body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+    """The body of POST /chat/completions. ``options`` are its own parameters; they change nothing of what is ours.
+
+    Of ``think`` only a level has a word that servers share; on and off are left to the server.
+    """
+    body = {**request.options, "model": request.model, "messages": [_message(message) for message in request.messages]}
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+    if isinstance(request.think, str):
+        body["reasoning_effort"] = request.think
+    body["stream"] = stream
+    if stream:
+        body["stream_options"] = {"include_usage": True}
+    return body
+
+
+def _message(message: PromptMessage) -> dict[str, Any]:
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": message.content}
+    if not message.tool_calls:
+        return {"role": message.role, "content": message.content}
+    body: dict[str, Any] = {"role": message.role, "content": message.content or None}
+    if message.thinking:  # DeepSeek refuses the round without it; who never sent any is never sent any
+        body["reasoning_content"] = message.thinking
+    body["tool_calls"] = [_call(call) for call in message.tool_calls]
+    return body
+
+
+def _call(call: PromptCall) -> dict[str, Any]:
+    # Arguments as a text: an object, as Ollama wants it, is a 400 here.
+    arguments = json.dumps(call.arguments, ensure_ascii=False, separators=(",", ":"))
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+class Answer:
+    """Folds the events of one answer into chunks; a whole answer without streaming is one event.
+
+    ``feed`` never raises: what came before a failure is returned first, and the failure then stands in ``failure``.
+    ``concluded``: the server has given its reason to stop, and what is waited for is the usage: from here on the answer
+    is whole however the body ends, unless the server reports an error. ``finished``: the Finish was the last chunk, and
+    further events are ignored. ``replaced`` counts the events that were not UTF-8. Calls come together
+    before the Finish, and have at most ``max_text`` characters. Words that have ``secret`` in them are not repeated.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_text: int = 8 * 1024 * 1024,
+        secret: str = "",
+        make_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(4)}",
+    ) -> None:
+        self.finished = False
+        self.concluded = False
+        self.failure: UpstreamError | None = None
+        self.model: str | None = None
+        self.replaced = 0
+        self._secret = secret
+        self._events = 0
+        self._reason: str | None = None
+        self._usage = Usage()
+        self._splitter = ThinkSplitter()
+        self._calls = CallJoiner(max_text=max_text, make_id=make_id)
+
+    def feed(self, events: Sequence[SseEvent]) -> list[Chunk]:
+        """All chunks of the events of one read: adjacent text is one chunk, adjacent thinking likewise."""
+        joined = Joined()
+        try:
+            for event in events:
+                if self.finished or self.failure is not None:
+                    break
+                self._events += 1
+                self._event(event, joined)
+        except UpstreamError as failure:
+            joined.split(self._splitter.flush())
+            self.failure = failure
+        return joined.chunks()
+
+    def end(self, rest: Sequence[SseEvent] = ()) -> list[Chunk]:
+        """The body has ended, with ``rest`` in front of its end: what was held back, and the Finish if there is one."""
+        if self.failure is not None or self.finished:
+            return []
+        chunks = self.feed(rest)
+        if isinstance(self.failure, UpstreamProtocol):  # half an event: it was cut there, and nobody wrote nonsense
+            self.failure = None
+        joined = Joined()
+        if self.failure is None and not self.finished:
+            joined.split(self._splitter.flush())
+            if self.concluded:
+                self._finish(joined)
+        return [*chunks, *joined.chunks()]
+
+    def _event(self, event: SseEvent, joined: Joined) -> None:
+        if event.data.strip() == b"[DONE]":
+            if not self.concluded:
+                raise UpstreamTruncated()
+            self._finish(joined)
+            return
+        record = self._record(event.data)
+        self._look_for_error(event.name, record)
+        if self.model is None and isinstance(record.get("model"), str):
+            self.model = record["model"] or None
+        usage = record.get("usage")
+        if isinstance(usage, dict):
+            self._usage = _usage(usage)
+        choices = record.get("choices")
+        if not choices:  # usage, a filter's results, or nothing at all
+            return
+        if not isinstance(choices, list):
+            self._refuse("choices_not_a_list")
+        for choice in choices:
+            self._choice(choice, joined)
+
+    def _choice(self, choice: Any, joined: Joined) -> None:
+        if not isinstance(choice, dict):
+            self._refuse("choice_not_an_object")
+        if choice.get("index"):  # one answer was asked for
+            return
+        self._look_for_error(b"", choice)
+        message = choice.get("delta") or choice.get("message")
+        if message:
+            self._message(message, joined)
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason not in _NO_REASON and not self.concluded:
+            self._conclude(reason, joined)
+
+    def _message(self, message: Any, joined: Joined) -> None:
+        if not isinstance(message, dict):
+            self._refuse("message_not_an_object")
+        # The same thought by two names; some send both.
+        thinking = message.get("reasoning_content") or message.get("reasoning")
+        if thinking:
+            joined.split(Split(thinking=self._text(thinking)))
+        for words in (message.get("content"), message.get("refusal")):
+            if words:
+                joined.split(self._splitter.feed(self._text(words)))
+        if calls := message.get("tool_calls"):
+            try:
+                self._calls.add(calls)
+            except BadCalls as bad:
+                self._refuse(str(bad))
+
+    def _conclude(self, reason: str, joined: Joined) -> None:
+        if reason == "error":
+            raise reported(None)
+        if reason in _GIVEN_UP:
+            raise UpstreamTruncated()
+        joined.split(self._splitter.flush())
+        self._reason = _REASONS.get(reason, reason)
+        self.concluded = True
+
+    def _finish(self, joined: Joined) -> None:
+        joined.split(self._splitter.flush())
+        for call in self._calls.calls():
+            joined.add(call)
+        joined.add(Finish(reason=self._reason, usage=self._usage))
+        self.finished = True
+
+    def _look_for_error(self, name: bytes, record: dict[str, Any]) -> None:
+        if error := record.get("error"):
+            raise reported(error, secret=self._secret)
+        if name == b"error" or record.get("object") == "error":
+            raise reported(record, secret=self._secret)
+
+    def _record(self, data: bytes) -> dict[str, Any]:
+        try:
+            record = _quickly(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            record = self._slowly(data)
+        if not isinstance(record, dict):
+            self._refuse("not_an_object")
+        return record
+
+    def _slowly(self, data: bytes) -> Any:
+        """What msgspec does not read: text that is not UTF-8, lone surrogates, and all that is not to be read."""
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self.replaced += 1
+            text = data.decode(errors="replace")
+        try:
+            return DECODER.decode(text)
+        except (ValueError, RecursionError):
+            self._refuse("not_json")
+
+    def _text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            self._refuse("text_not_a_string")
+        return value
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise UpstreamProtocol(details={"reason": reason, "event": self._events})
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    return Usage(
+        prompt_tokens=token_count(usage.get("prompt_tokens")),
+        completion_tokens=token_count(usage.get("completion_tokens")),
+    )
