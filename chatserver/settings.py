@@ -1,5 +1,6 @@
 """All settings, read once from the environment. A bad value stops the start with one clear sentence."""
 
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -204,6 +205,12 @@ globals().update(email_settings(env.text("EMAIL_URL") or ("console://" if DEVELO
 
 # --- model servers -------------------------------------------------------------------------------------------------
 OLLAMA_BASE_URL = env.http_url("OLLAMA_BASE_URL", "http://127.0.0.1:11434")
+OPENAI_API_KEY = env.text("OPENAI_API_KEY")
+OPENAI_BASE_URL = env.http_url("OPENAI_BASE_URL") or ("https://api.openai.com/v1" if OPENAI_API_KEY else "")
+if not re.fullmatch(r"[!-~]*", OPENAI_API_KEY):  # it is sent in a header
+    raise ImproperlyConfigured("OPENAI_API_KEY has characters that no key has; copy it once more.")
+if OPENAI_API_KEY and "@" in urlsplit(OPENAI_BASE_URL).netloc:
+    raise ImproperlyConfigured("OPENAI_BASE_URL has a name or password, and OPENAI_API_KEY is set; leave one of them out.")
 DEFAULT_MODEL = env.text("DEFAULT_MODEL")
 UPSTREAM_CONNECT = env.number("UPSTREAM_CONNECT", 3.0, least=0.05)
 UPSTREAM_FIRST_BYTE = env.number("UPSTREAM_FIRST_BYTE", 600.0, least=0.05)
@@ -252,5 +259,6 @@ LOGGING = logging_config(
         str(DATABASES["default"].get("PASSWORD", "")),
         str(globals().get("EMAIL_HOST_PASSWORD", "")),
         *redis_secrets(REDIS_URL),
+        OPENAI_API_KEY,
     ],
 )

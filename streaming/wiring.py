@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -41,6 +42,7 @@ from streaming.protocol.codec import Entry
 from streaming.providers.base import Provider
 from streaming.providers.demo import DemoProvider
 from streaming.providers.ollama import OllamaProvider
+from streaming.providers.openai import OpenAIProvider
 from streaming.providers.registry import Registry
 from streaming.tasks import TaskRegistry
 from streaming.tools.base import Tool
@@ -261,16 +263,26 @@ def _event_log(offload: Offload) -> EventLog:
 
 
 def _providers() -> list[Provider]:
-    ollama = OllamaProvider(
-        name="ollama",
-        base_url=settings.OLLAMA_BASE_URL,
-        connect=settings.UPSTREAM_CONNECT,
-        first_byte=settings.UPSTREAM_FIRST_BYTE,
-        idle=settings.UPSTREAM_IDLE,
-        max_line=settings.UPSTREAM_MAX_LINE,
-        pace=settings.FLUSH_INTERVAL / 1000,
-    )
-    return [ollama, DemoProvider()]
+    providers: list[Provider] = [
+        OllamaProvider(name="ollama", base_url=settings.OLLAMA_BASE_URL, **_upstream()),
+    ]
+    if settings.OPENAI_BASE_URL:
+        openai = OpenAIProvider(
+            name="openai", base_url=settings.OPENAI_BASE_URL, api_key=settings.OPENAI_API_KEY, **_upstream()
+        )
+        providers.append(openai)
+    return [*providers, DemoProvider()]
+
+
+def _upstream() -> dict[str, Any]:
+    """What holds for every model server."""
+    return {
+        "connect": settings.UPSTREAM_CONNECT,
+        "first_byte": settings.UPSTREAM_FIRST_BYTE,
+        "idle": settings.UPSTREAM_IDLE,
+        "max_line": settings.UPSTREAM_MAX_LINE,
+        "pace": settings.FLUSH_INTERVAL / 1000,
+    }
 
 
 def _limits() -> Limits:

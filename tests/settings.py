@@ -15,6 +15,7 @@ os.environ["DATA_DIR"] = str(
 )
 # Port 9 is nobody's: whether an Ollama happens to run on this machine must not change what a test sees.
 os.environ["OLLAMA_BASE_URL"] = "http://127.0.0.1:9"
+os.environ["OPENAI_BASE_URL"] = os.environ["OPENAI_API_KEY"] = ""
 
 from chatserver.settings import *  # noqa: F403
 from chatserver.settings import DATA_DIR, INSTALLED_APPS, STORAGES

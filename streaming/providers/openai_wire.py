@@ -116,10 +116,9 @@ class Answer:
 
     def end(self, rest: Sequence[SseEvent] = ()) -> list[Chunk]:
         """The body has ended, with ``rest`` in front of its end: what was held back, and the Finish if there is one."""
-        if self.failure is not None or self.finished:
-            return []
+        failed_before = self.failure is not None
         chunks = self.feed(rest)
-        if isinstance(self.failure, UpstreamProtocol):  # half an event: it was cut there, and nobody wrote nonsense
+        if not failed_before and isinstance(self.failure, UpstreamProtocol):  # half an event: it was cut there, and nobody wrote nonsense
             self.failure = None
         joined = Joined()
         if self.failure is None and not self.finished:

@@ -18,6 +18,8 @@ _NEAREST = 5
 _MAX_NAME = 300
 # Kinds that have the models they list and no others. A model server may know names that it does not list.
 _CLOSED_KINDS = frozenset({"demo"})
+# What a model counts as able to do that its server does not list; see docs/decisions/0026.
+_UNLISTED = {"openai": ("completion", "tools")}
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +152,8 @@ class Registry:
         prefix, slash, rest = name.partition("/")
         if slash and prefix in self._servers:
             server = self._servers[prefix]
-            model = _named(server.models, rest)
+            # A router's own names may begin like ours: openai/gpt-4.1 is what openai/openai/gpt-4.1 is called there.
+            model = _named(server.models, rest) or _named(server.models, name)
             return None if model is None else (server.provider, model)
         found = [
             (server.provider, model) for server in self._servers.values() if (model := _named(server.models, name))
@@ -164,7 +167,8 @@ class Registry:
             return None
         if not rest or len(name) > _MAX_NAME or not rest.isprintable():
             return None
-        return server.provider, ModelInfo(provider=prefix, name=rest)
+        able = _UNLISTED.get(server.provider.kind, ())
+        return server.provider, ModelInfo(provider=prefix, name=rest, capabilities=able)
 
     def _nearest(self, name: str) -> list[str]:
         """Full names, best first; where several servers have the model, theirs."""

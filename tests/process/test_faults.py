@@ -1,7 +1,10 @@
-"""Everything a model server can do wrong, seen from a client's end: one clear end each time, and nothing lost."""
+"""Everything a model server can do wrong, seen from a client's end: one clear end each time, and nothing lost.
+
+On both wires: Ollama's own, and that of OpenAI-compatible servers.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -10,7 +13,7 @@ from tests.support.client import Client
 from tests.support.people import People
 from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
-from tests.support.standin import StandIn
+from tests.support.standin import OpenAIStandIn, StandIn
 from tests.support.transcript import Transcript
 
 pytestmark = [pytest.mark.process, pytest.mark.process_on_both]
@@ -27,9 +30,14 @@ class Case:
     text: str | None = ""  # None: whatever
     chats: int = 1
     http: int = 200  # of POST /api/chat
+    wire: str = "ollama"
 
     def __str__(self) -> str:
-        return self.model
+        return self.model if self.wire == "ollama" else self.name
+
+    @property
+    def name(self) -> str:
+        return f"{self.wire}/{self.model}"
 
 
 def failed(model: str, code: str, *, text: str = "", chats: int = 1, http: int = 502) -> Case:
@@ -67,25 +75,58 @@ CASES = [
 ]
 
 
+# What Ollama's errors say of the request is its own, and so are its traces.
+OLLAMAS = ("status-400", "status-500", "cut/truncated-clean-eof.ndjson")
+OPENAI_CASES = [
+    replace(case, wire="openai")
+    for case in [
+        *(case for case in CASES if case.model not in OLLAMAS),
+        failed("status-400", "context_exceeded"),
+        failed("status-402", "upstream_refused"),
+        failed("status-403", "upstream_refused"),
+        failed("status-500", "upstream_failed", chats=3),
+        failed("status-504", "upstream_timeout", chats=3),
+        failed("only-mark", "upstream_truncated", text=THREE_WORDS),
+        failed("error-event", "upstream_error", text=THREE_WORDS),
+        failed("error-beside", "upstream_error", text=THREE_WORDS),
+        failed("error-first", "upstream_error"),
+        failed("broken-call", "upstream_dropped", chats=3),  # nobody has seen anything of it
+        failed("cut/truncated-no-finish.sse", "upstream_dropped", text="partial answer"),
+        failed("trace/mid-stream-error-swallowed-ollama-v1.sse", "upstream_truncated", text="Hello"),
+        Case("cut-call", "incomplete", "max_tokens"),
+        Case("no-mark", "completed", text=THREE_WORDS),
+        Case("hangs-on", "completed", text=THREE_WORDS),
+        Case("pings-on", "completed", text=THREE_WORDS),
+        Case("no-tools", "completed", text=THREE_WORDS, chats=2),
+        Case("no-options", "completed", text=THREE_WORDS, chats=2),
+        Case("trace/openrouter-keepalive-comments.sse", "completed", text="Hi."),
+    ]
+]
+
+
 @pytest.fixture(scope="module")
-def server(_maker: MakeServer) -> Iterator[ChatServer]:
-    with _maker(UPSTREAM_FIRST_BYTE=0.4, UPSTREAM_IDLE=0.4, RETRY_DELAY=0.05) as server:
+def server(_maker: MakeServer, compatible: OpenAIStandIn) -> Iterator[ChatServer]:
+    quick = {"UPSTREAM_FIRST_BYTE": 0.4, "UPSTREAM_IDLE": 0.4, "RETRY_DELAY": 0.05}
+    with _maker(OPENAI_BASE_URL=compatible.base_url, **quick) as server:
         yield server
 
 
 async def ask(client: Client, model: str, thread: str | None = None) -> Transcript:
-    body = {"message": "What is 6 * 7?", "model": f"ollama/{model}", **({"thread_id": thread} if thread else {})}
+    """``model`` is Ollama's, or a full name."""
+    model = model if model.startswith("openai/") else f"ollama/{model}"
+    body = {"message": "What is 6 * 7?", "model": model, **({"thread_id": thread} if thread else {})}
     async with client.stream("POST", "/api/chat/stream", body=body) as stream:
         assert stream.status == 200
         return await stream.until_end(within=20)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [*CASES, *OPENAI_CASES], ids=str)
 async def test_a_fault_of_the_model_server_has_its_one_right_end(
-    ada: Client, server: ChatServer, standin: StandIn, case: Case
+    ada: Client, server: ChatServer, standin: StandIn, compatible: OpenAIStandIn, case: Case
 ) -> None:
-    standin.reset()
-    seen = await ask(ada, case.model)
+    asked = standin if case.wire == "ollama" else compatible
+    asked.reset()
+    seen = await ask(ada, case.name.removeprefix("ollama/"))
     run = seen.end.data["run"]
     assert run["status"] == case.status
     if case.text is not None:
@@ -103,7 +144,7 @@ async def test_a_fault_of_the_model_server_has_its_one_right_end(
         assert seen.end.data["reason"] == seen.one("thread.message.incomplete").data["reason"] == case.code
     else:
         assert seen.one("thread.message.completed").data["message"]["content"] == seen.content
-    assert standin.stats()["chats"] == case.chats
+    assert asked.stats()["chats"] == case.chats
     history = agreed_end(server, run["id"], seen)
     assert history.texts == seen.texts
     question = server.message_row(run["user_message_id"])
@@ -113,10 +154,12 @@ async def test_a_fault_of_the_model_server_has_its_one_right_end(
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case.model in ("end-early", "hang-first", "error-mid", "loop-tools")], ids=str
+    "case",
+    [case for case in [*CASES, *OPENAI_CASES] if case.model in ("end-early", "hang-first", "error-mid", "loop-tools")],
+    ids=str,
 )
 async def test_whoever_waits_for_the_whole_is_told_the_same(ada: Client, server: ChatServer, case: Case) -> None:
-    answer = await ada.post("/api/chat", {"message": "Hello", "model": f"ollama/{case.model}"})
+    answer = await ada.post("/api/chat", {"message": "Hello", "model": case.name})
     assert answer.status_code == case.http
     if case.status != "failed":
         assert answer.json()["message"]["status"] == "incomplete"
@@ -129,13 +172,14 @@ async def test_whoever_waits_for_the_whole_is_told_the_same(ada: Client, server:
 
 
 async def test_a_fallback_comes_as_one_piece(ada: Client) -> None:
-    for model in ("no-stream", "json-only"):
+    for model in ("no-stream", "json-only", "openai/no-stream", "openai/json-only"):
         seen = await ask(ada, model)
         assert seen.names.count("thread.message.delta") == 1
 
 
-async def test_tools_are_told_step_by_step(ada: Client, server: ChatServer) -> None:
-    seen = await ask(ada, "parallel-tools")
+@pytest.mark.parametrize("model", ["parallel-tools", "openai/parallel-tools"])
+async def test_tools_are_told_step_by_step(ada: Client, server: ChatServer, model: str) -> None:
+    seen = await ask(ada, model)
     steps = [event.data["step"] for event in seen.events if event.name == "thread.run.step.completed"]
     assert {step["output"] for step in steps} == {"14", "21"}
     assert all(step["name"] == "calculator" and step["arguments"] for step in steps)
@@ -143,7 +187,15 @@ async def test_tools_are_told_step_by_step(ada: Client, server: ChatServer) -> N
     assert {step["id"]: step for step in whole["steps"]} == {step["id"]: step for step in steps}
 
 
-@pytest.mark.parametrize(("model", "code"), [("unknown-tool", "tool_unknown"), ("bad-arguments", "arguments_invalid")])
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        ("unknown-tool", "tool_unknown"),
+        ("bad-arguments", "arguments_invalid"),
+        ("openai/unknown-tool", "tool_unknown"),
+        ("openai/bad-arguments", "arguments_invalid"),
+    ],
+)
 async def test_a_call_that_cannot_be_made_is_a_failed_step_and_no_failed_run(
     ada: Client, model: str, code: str
 ) -> None:

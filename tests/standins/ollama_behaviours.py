@@ -15,9 +15,10 @@ hang-headers, hang-first, hang-mid          silence: before the headers, after t
 reset-mid, eof-mid, end-early               three tokens and half a line, then RST or FIN; or a clean end without done
 error-mid, bad-json, html, empty, long-line an error line; a line that is no JSON; a page; no content; an endless line
 status-CODE, flaky-N, no-stream, json-only  an error status; N times 500, then an answer; streaming refused, in two ways
-loop-tools, repeat-tools, parallel-tools, unknown-tool, bad-arguments, guarded-tools
-                      a new call every turn; the same call every turn; two calls; a call to a tool that is not there;
-                      arguments that are no JSON; a call of write_journal (the last four answer in the next turn)
+loop-tools, repeat-tools, parallel-tools, thoughtful-tools, unknown-tool, bad-arguments, guarded-tools
+                      a new call every turn; the same call every turn; two calls; thinking and two calls; a call to a
+                      tool that is not there; arguments that are no JSON; a call of write_journal (the last five answer
+                      in the next turn)
 think-tags            thinking in <think> tags inside the content
 
 Asked with the beginning of their own turn, those of the first two rows, slow, bench, think, echo and the tool callers
@@ -184,6 +185,9 @@ class Behaviours:
             "unknown-tool": [answers.call("search_the_moon", {"q": "cheese"})],
             "bad-arguments": [answers.call(tool, '{"expression": 2 + 2')],
         }.get(name) or [answers.call(tool, {"expression": f"{i} * 7"}, index=i) for i in (2, 3)]
+        if name == "thoughtful-tools":
+            async for token in self._paced(answers.tokens_of(answers.thought(body))):
+                yield answers.line(body["model"], thinking=token)
         for call in calls:
             yield answers.line(body["model"], tool_calls=[call])
         yield self._last(body, 12)
@@ -249,6 +253,7 @@ FAULTS = {
     *("hang-headers", "hang-first", "hang-mid", "reset-mid", "eof-mid", "end-early", "error-mid"),
     *("bad-json", "html", "empty", "long-line", "think-tags", "no-stream", "json-only"),
     *("loop-tools", "repeat-tools", "parallel-tools", "unknown-tool", "bad-arguments", "guarded-tools"),
+    "thoughtful-tools",
 }
 PATTERNS = re.compile(
     r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo)-\d+|(?:goes-on|repeats|begins-again|refuses)-\d+(?:@(?:max|[\d.]+))?|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"

@@ -8,6 +8,7 @@ prints one JSON line with the port it listens on; its address ends in /v1. Its m
 trace/FILE, cut/FILE, sliced-N/FILE, slow/FILE
                    the file of tests/wires, line by line; the same, then the connection is cut; N bytes at a time; a
                    line every 5 ms
+told/FILE          an .ndjson file of tests/wires, told in this wire
 no-mark, hangs-on, pings-on
                    an answer with its finish_reason, but then: the end without [DONE]; silence; comments for ever
 only-mark          [DONE] without a finish_reason
@@ -95,6 +96,8 @@ class Compatible(Connection):
         streamed = bool(asked.get("stream"))
         if model in OWN:
             pieces = self.own(asked)
+        elif model.startswith("told/"):
+            pieces = Told(asked, streamed=streamed).pieces(lines_of(model.removeprefix("told/")))
         elif found := FILES.fullmatch(model):
             pieces = file(found[3], way=found[1], size=int(found[2] or 0))
         else:
@@ -330,6 +333,12 @@ def recorded(status: int) -> Refusal:
     if row is None:
         return Refusal(status, {"error": {"message": f"status {status}", "type": None, "code": status}}, **headers)
     return Refusal(status, row["body"].encode(), content_type=row["content_type"], **headers)
+
+
+async def lines_of(name: str) -> AsyncIterator[Record]:
+    for line in (WIRES / Path(name).name).read_bytes().split(b"\n"):
+        if line:
+            yield json.loads(line)
 
 
 async def file(name: str, *, way: str, size: int) -> AsyncIterator[bytes | Act]:

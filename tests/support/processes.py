@@ -13,12 +13,13 @@ from tests.support.client import Client
 from tests.support.databases import PostgresServer, name_in, postgres_server
 from tests.support.people import People, settle
 from tests.support.server import ChatServer
-from tests.support.standin import StandIn
+from tests.support.standin import OpenAIStandIn, StandIn
 
 __all__ = [
     "_maker",
     "ada",
     "bob",
+    "compatible",
     "daphne_server",
     "made",
     "make_server",
@@ -69,6 +70,13 @@ class _Maker:
 @pytest.fixture(scope="session")
 def standin() -> Iterator[StandIn]:
     with StandIn("--listed", *TOOL_CALLERS) as standin:
+        yield standin
+
+
+@pytest.fixture(scope="session")
+def compatible() -> Iterator[OpenAIStandIn]:
+    """An OpenAI-compatible server; whoever wants a server that knows it sets OPENAI_BASE_URL."""
+    with OpenAIStandIn("--listed", *TOOL_CALLERS) as standin:
         yield standin
 
 

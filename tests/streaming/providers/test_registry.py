@@ -244,3 +244,17 @@ async def test_a_server_that_appears_is_listed_after_a_refresh_and_gone_when_it_
         await registry.refresh()
         assert await names(registry) == ["demo/demo"]
         await registry.close()
+
+
+async def test_a_name_that_begins_like_its_server_is_found_by_either_name():
+    registry = Registry([ollama("openai/gpt-4.1", "other", name="openai"), ollama("openai/else")])
+    await registry.refresh()
+    for name in ("openai/gpt-4.1", "openai/openai/gpt-4.1"):
+        assert (await registry.resolve(name))[1].full_name == "openai/openai/gpt-4.1"
+    assert (await registry.resolve("openai/else"))[0].name == "openai"
+
+
+@pytest.mark.parametrize(("kind", "able"), [("openai", ("completion", "tools")), ("ollama", ())])
+async def test_what_an_unlisted_model_can_do_depends_on_its_server(kind, able):
+    registry = Registry([ScriptedProvider([], name="here", kind=kind, models=())])
+    assert (await registry.resolve("here/unlisted"))[1].capabilities == able
