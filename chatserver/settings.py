@@ -210,7 +210,7 @@ OPENAI_BASE_URL = env.http_url("OPENAI_BASE_URL") or ("https://api.openai.com/v1
 if not re.fullmatch(r"[!-~]*", OPENAI_API_KEY):  # it is sent in a header
     raise ImproperlyConfigured("OPENAI_API_KEY has characters that no key has; copy it once more.")
 if OPENAI_API_KEY and "@" in urlsplit(OPENAI_BASE_URL).netloc:
-    raise ImproperlyConfigured("OPENAI_BASE_URL has a name or password, and OPENAI_API_KEY is set; leave one of them out.")
+    raise ImproperlyConfigured("OPENAI_BASE_URL has a password, and there is an OPENAI_API_KEY; leave one of them out.")
 DEFAULT_MODEL = env.text("DEFAULT_MODEL")
 UPSTREAM_CONNECT = env.number("UPSTREAM_CONNECT", 3.0, least=0.05)
 UPSTREAM_FIRST_BYTE = env.number("UPSTREAM_FIRST_BYTE", 600.0, least=0.05)

@@ -118,7 +118,7 @@ class Answer:
         """The body has ended, with ``rest`` in front of its end: what was held back, and the Finish if there is one."""
         failed_before = self.failure is not None
         chunks = self.feed(rest)
-        if not failed_before and isinstance(self.failure, UpstreamProtocol):  # half an event: it was cut there, and nobody wrote nonsense
+        if not failed_before and isinstance(self.failure, UpstreamProtocol):  # half an event, not nonsense
             self.failure = None
         joined = Joined()
         if self.failure is None and not self.finished:

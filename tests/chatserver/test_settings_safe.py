@@ -12,7 +12,8 @@ import pytest
 _PRINT = """
 import json, chatserver.settings as s
 names = ["DEBUG", "SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY", "CSRF_COOKIE_NAME",
-    "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "EMAIL_BACKEND"]
+    "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "EMAIL_BACKEND",
+    "OPENAI_BASE_URL"]
 print(json.dumps({name: getattr(s, name) for name in names}))
 """
 SECRET = "x" * 40
@@ -62,6 +63,10 @@ def test_mail_with_reset_links_goes_to_the_console_in_development_only(tmp_path:
         {"BASE_URL": "https://chat.example.org", "SECRET_KEY": SECRET, "ALLOWED_HOSTS": "*"},
         {"EMAIL_URL": "imap://me:canary@mail.example.org"},
         {"SIGNUP": "everyone"},
+        {"OPENAI_API_KEY": "canary\nX-Other: header"},
+        {"OPENAI_API_KEY": "canary with spaces"},
+        {"OPENAI_API_KEY": "canary\u2026"},
+        {"OPENAI_API_KEY": "canary", "OPENAI_BASE_URL": "https://me:canary@models.example.org/v1"},
     ],
 )
 def test_an_unsafe_or_bad_setting_stops_the_start(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -78,3 +83,19 @@ def test_a_log_in_redis_without_a_redis_is_refused_in_one_sentence(tmp_path: Pat
         "EVENT_LOG is redis, and there is no REDIS_URL; set it, or leave EVENT_LOG as it is."
     )
     assert start(tmp_path, EVENT_LOG="redis", REDIS_URL="redis://127.0.0.1:6379/0").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [
+        ({}, ""),
+        ({"OPENAI_API_KEY": ""}, ""),
+        ({"OPENAI_API_KEY": "sk-of-nobody"}, "https://api.openai.com/v1"),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:8080/v1/"}, "http://127.0.0.1:8080/v1"),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:8080/v1", "OPENAI_API_KEY": "any"}, "http://127.0.0.1:8080/v1"),
+    ],
+)
+def test_an_openai_compatible_server_is_where_it_is_said_and_a_key_alone_is_openais(
+    tmp_path: Path, environment: dict[str, str], address: str
+) -> None:
+    assert settings_of(tmp_path, **environment)["OPENAI_BASE_URL"] == address

@@ -268,6 +268,43 @@ SABOTAGES = (
         seen_by=("tests/streaming/providers/test_ndjson.py",),
     ),
     Sabotage(
+        name="a CRLF that is cut in two ends two lines",
+        path="streaming/providers/sse_lines.py",
+        old='self._after_return = data.endswith(b"\\r")',
+        new="self._after_return = False",
+        seen_by=("tests/streaming/providers/test_sse_lines.py",),
+    ),
+    Sabotage(
+        name="an end mark completes an answer that nobody has finished",
+        path="streaming/providers/openai_wire.py",
+        old="            if not self.concluded:\n                raise UpstreamTruncated()\n",
+        new="",
+        seen_by=("tests/streaming/providers/test_openai_wire.py",),
+    ),
+    Sabotage(
+        name="two calls at one place are one",
+        path="streaming/providers/openai_calls.py",
+        old="call = self._by_id.get((index, id)) if id else self._current.get(index)",
+        new="call = self._current.get(index)",
+        seen_by=("tests/streaming/providers/test_openai_calls.py",),
+    ),
+    Sabotage(
+        name="a key that a model server repeats is shown",
+        path="streaming/providers/openai_errors.py",
+        old="if secret and said.text and secret in said.text else said",
+        new="if not said.text else said",
+        seen_by=("tests/streaming/providers/test_openai_errors.py",),
+    ),
+    Sabotage(
+        name="a model server that says nothing after its reason to stop is waited for",
+        path="streaming/providers/openai.py",
+        old="if answer.concluded and until is None:",
+        new="if answer.finished and until is None:",
+        seen_by=(
+            "tests/streaming/providers/test_openai.py::test_after_its_reason_to_stop_an_answer_is_whole_and_a_server_that_goes_on_is_not_waited_for",
+        ),
+    ),
+    Sabotage(
         name="a model server has as many at once as are wanted",
         path="conversations/services/run_queue.py",
         old="most = min(most, bound - selectors.held_at([server]).count())",
