@@ -263,9 +263,9 @@ def _event_log(offload: Offload) -> EventLog:
 
 
 def _providers() -> list[Provider]:
-    providers: list[Provider] = [
-        OllamaProvider(name="ollama", base_url=settings.OLLAMA_BASE_URL, **_upstream()),
-    ]
+    providers: list[Provider] = []
+    if settings.OLLAMA_BASE_URL:
+        providers.append(OllamaProvider(name="ollama", base_url=settings.OLLAMA_BASE_URL, **_upstream()))
     if settings.OPENAI_BASE_URL:
         openai = OpenAIProvider(
             name="openai", base_url=settings.OPENAI_BASE_URL, api_key=settings.OPENAI_API_KEY, **_upstream()

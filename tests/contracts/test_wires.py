@@ -93,6 +93,25 @@ async def test_a_stop_closes_the_connection_to_an_openai_compatible_server(
     assert (stats["active"], stats["connections"]) == (0, 0)
 
 
+@pytest.mark.parametrize(("way", "text"), [("goes-on", 24), ("repeats", 24), ("begins-again", 12), ("refuses", 12)])
+async def test_an_answer_of_an_openai_compatible_server_is_gone_on_with_or_left_as_it_was(
+    ada: Client, server: ChatServer, keyed: OpenAIStandIn, way: str, text: int
+) -> None:
+    first = await ada.start(model=f"openai/{way}-12")
+    async with ada.events(first["id"]) as stream:
+        while "t11" not in stream.transcript.content:
+            assert await stream.next() is not None
+        await ada.cancel(first["id"])
+        await stream.until_end()
+    path, body = f"/api/v1/threads/{first['thread_id']}/runs", {"continue": first["assistant_message_id"]}
+    async with ada.stream("POST", path, body=body) as stream:
+        seen = await stream.until_end()
+    agreed_end(server, seen.events[0].data["run_id"], seen)
+    assert keyed.stats()["bodies"][-1]["messages"][-1]["role"] == "assistant"
+    shown = (await ada.get(f"/api/v1/threads/{first['thread_id']}/messages")).json()["results"]
+    assert shown[-1]["content"] == " ".join(f"t{number}" for number in range(text))
+
+
 async def test_the_key_stands_in_no_answer_and_in_no_log(ada: Client, server: ChatServer) -> None:
     answers = [
         await ada.get("/api/v1/models"),

@@ -1,15 +1,17 @@
 """Who is rung for, and who is woken by a ring."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
+import pytest
 import pytest_asyncio
 from channels.layers import InMemoryChannelLayer
 
 from streaming.eventlog.doorbell import Doorbell
 from streaming.eventlog.rings import Rings
 from streaming.providers.demo import DemoProvider
-from streaming.wiring import Engine
+from streaming.wiring import Engine, _providers
 
 RUN, USER = UUID(int=7), UUID(int=8)
 
@@ -54,3 +56,22 @@ async def test_a_ring_for_rights_makes_them_be_asked_again(engine: Engine) -> No
     assert asked == []
     engine._heard(Rings(rights=True))
     assert asked == [True]
+
+
+@pytest.mark.parametrize(
+    ("ollama", "openai", "names"),
+    [
+        ("http://127.0.0.1:9", "", ["ollama", "demo"]),
+        ("http://127.0.0.1:9", "http://127.0.0.1:9/v1", ["ollama", "openai", "demo"]),
+        ("", "http://127.0.0.1:9/v1", ["openai", "demo"]),
+        ("", "", ["demo"]),
+    ],
+)
+async def test_the_model_servers_are_those_that_have_an_address(
+    settings: Any, ollama: str, openai: str, names: list[str]
+) -> None:
+    settings.OLLAMA_BASE_URL, settings.OPENAI_BASE_URL = ollama, openai
+    providers = _providers()
+    assert [provider.name for provider in providers] == names
+    for provider in providers:
+        await provider.close()
