@@ -25,7 +25,7 @@ from streaming.providers.base import ChatRequest, Chunk, ModelInfo
 from streaming.providers.beat import Beat
 from streaming.providers.http_answer import parsed
 from streaming.providers.http_client import header, http_client
-from streaming.providers.openai_errors import NOT_OPENAI, http_failure, refused_parameter
+from streaming.providers.openai_errors import NOT_OPENAI, http_failure, refused_parts
 from streaming.providers.openai_models import MAX_MODELS, is_listing, model_infos
 from streaming.providers.openai_wire import Answer, request_body
 from streaming.providers.reader import BodyReader
@@ -150,25 +150,25 @@ class OpenAIProvider:
     async def _asked(self, request: ChatRequest, *, stream: bool) -> AsyncIterator[tuple[httpx.Response, float]]:
         """The 200 answer to ``request``, and until when its first byte may take. Closed, it is closed on the wire.
 
-        A server that does not take tools, or does not count tokens in a stream, is asked again without, at once.
+        A server that says that it does not take some part of it is asked again without, at once.
         """
         deadline = asyncio.get_running_loop().time() + self._first_byte
-        body = request_body(request, stream=stream)
         without = self._not_taken(request.model)
+        body = _written(request, stream=stream, without=without)
         while True:
-            text = _written({name: value for name, value in body.items() if name not in without})
             async with answered(
-                self._client, "POST", "/chat/completions", body=text, headers=self._headers, deadline=deadline
+                self._client, "POST", "/chat/completions", body=body, headers=self._headers, deadline=deadline
             ) as response:
                 if response.status_code == 200:
                     self._learn(request.model, without)
                     yield response, deadline
                     return
                 refusal = await read_refusal(response)
-            refused = refused_parameter(refusal)
-            if refused is None or refused not in body or refused in without:
+            without |= refused_parts(refusal)
+            less = _written(request, stream=stream, without=without)
+            if less == body:  # it refuses something else
                 raise http_failure(refusal, streaming=stream, now=time.time(), secret=self._key)
-            without = without | {refused}
+            body = less
 
     async def _listing(self) -> Any:
         deadline = asyncio.get_running_loop().time() + _LISTING_DEADLINE
@@ -218,9 +218,9 @@ async def _read(reader: BodyReader, until: float | None) -> bytes:
         raise UpstreamStalled() from None
 
 
-def _written(body: dict[str, Any]) -> str:
+def _written(request: ChatRequest, *, stream: bool, without: frozenset[str]) -> str:
     try:
-        return dumps(body)
+        return dumps(request_body(request, stream=stream, without=without))
     except (TypeError, ValueError) as fault:  # NaN among the options, say
         raise InvalidRequest("The parameters cannot be written as JSON.") from fault
 

@@ -49,6 +49,7 @@ _DENIED = re.compile(
 )
 # What a request can do without, with the words that name it.
 _OPTIONAL = {
+    "reasoning_content": re.compile(r"reasoning_content"),
     "stream_options": re.compile(r"stream_options|include_usage", re.I),
     "tools": re.compile(r"\btools?\b|\btool[-_ ]|\bfunction[-_ ]?call", re.I),
 }
@@ -98,19 +99,18 @@ def reported(error: Any, *, secret: str = "") -> UpstreamError:
     return UpstreamError(explained(UpstreamError.sentence, said.text))
 
 
-def refused_parameter(answer: HttpAnswer) -> str | None:
-    """What of the request the server does not take, where it can do without it: ``tools`` or ``stream_options``."""
-    if answer.status not in _REFUSALS:
-        return None
+def refused_parts(answer: HttpAnswer) -> frozenset[str]:
+    """What the server says that it does not take, of what a request can do without: ``tools``, ``stream_options``, or
+    the ``reasoning_content`` of earlier turns; at most one of them.
+    """
+    words = answer.body[:4096].decode(errors="replace")
+    if answer.status not in _REFUSALS or not _DENIED.search(words):
+        return frozenset()
     error = _error_of(answer)
     named = error.get("param") if isinstance(error, dict) else None
-    words = answer.body[:4096].decode(errors="replace")
-    if not _DENIED.search(words):
-        return None
-    for parameter, naming in _OPTIONAL.items():
-        if named == parameter or naming.search(words):
-            return parameter
-    return None
+    if isinstance(named, str) and named in _OPTIONAL:
+        return frozenset({named})
+    return frozenset(next(([part] for part, naming in _OPTIONAL.items() if naming.search(words)), ()))
 
 
 def _failure(said: Said, details: dict[str, Any], wait: int | None) -> UpstreamError:

@@ -1,5 +1,6 @@
 """Chat completions as OpenAI's many followers speak them: our request as its body, its events as our chunks."""
 
+import hashlib
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -32,29 +33,31 @@ _GIVEN_UP = frozenset({"abort", "aborted", "cancelled", "canceled"})
 _quickly = msgspec.json.Decoder().decode
 
 
-def request_body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+def request_body(request: ChatRequest, *, stream: bool, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The body of POST /chat/completions. ``options`` are its own parameters; they change nothing of what is ours.
 
-    Of ``think`` only a level has a word that servers share; on and off are left to the server.
+    Of ``think`` only a level has a word that servers share; on and off are left to the server. ``without`` are those of
+    ``tools``, ``stream_options`` and ``reasoning_content`` that the server does not take.
     """
-    body = {**request.options, "model": request.model, "messages": [_message(message) for message in request.messages]}
-    if request.tools:
+    messages = [_message(message, thinking="reasoning_content" not in without) for message in request.messages]
+    body = {**request.options, "model": request.model, "messages": messages}
+    if request.tools and "tools" not in without:
         body["tools"] = [_tool(tool) for tool in request.tools]
     if isinstance(request.think, str):
         body["reasoning_effort"] = request.think
     body["stream"] = stream
-    if stream:
+    if stream and "stream_options" not in without:
         body["stream_options"] = {"include_usage": True}
     return body
 
 
-def _message(message: PromptMessage) -> dict[str, Any]:
+def _message(message: PromptMessage, *, thinking: bool) -> dict[str, Any]:
     if message.role == "tool":
-        return {"role": "tool", "tool_call_id": message.tool_call_id or "", "content": message.content}
+        return {"role": "tool", "tool_call_id": _id(message.tool_call_id or ""), "content": message.content}
     if not message.tool_calls:
         return {"role": message.role, "content": message.content}
     body: dict[str, Any] = {"role": message.role, "content": message.content or None}
-    if message.thinking:  # DeepSeek refuses the round without it; who never sent any is never sent any
+    if message.thinking and thinking:  # DeepSeek refuses the round without it, Groq with it
         body["reasoning_content"] = message.thinking
     body["tool_calls"] = [_call(call) for call in message.tool_calls]
     return body
@@ -63,7 +66,12 @@ def _message(message: PromptMessage) -> dict[str, Any]:
 def _call(call: PromptCall) -> dict[str, Any]:
     # Arguments as a text: an object, as Ollama wants it, is a 400 here.
     arguments = json.dumps(call.arguments, ensure_ascii=False, separators=(",", ":"))
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    return {"id": _id(call.id), "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _id(id: str) -> str:
+    """Ours are UUIDs; Mistral takes nine letters and digits and nothing else."""
+    return hashlib.sha256(id.encode()).hexdigest()[:9] if len(id) == 36 else id
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:

@@ -17,8 +17,8 @@ error-event, error-beside, error-first
                    an error as a named event; beside the choices; before any word
 broken-call        two tool calls, and the connection is cut in the second one's arguments
 cut-call           the same, ended by length
-no-tools, no-options
-                   answers 400 to tools; to stream_options
+no-tools, no-options, no-thoughts
+                   answers 400 to tools; to stream_options; to reasoning_content
 
 ``--key KEY`` refuses everybody else.
 """
@@ -40,7 +40,7 @@ SSE = "text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
 OWN = {
     *("no-mark", "hangs-on", "pings-on", "only-mark", "pings-first", "error-event", "error-beside", "error-first"),
-    *("broken-call", "cut-call", "no-tools", "no-options"),
+    *("broken-call", "cut-call", "no-tools", "no-options", "no-thoughts"),
 }
 FILES = re.compile(r"(trace|cut|slow|sliced-(\d+))/(.+)")
 KEY = ""
@@ -314,6 +314,8 @@ def turn_down(asked: Record) -> None:
             raise problem("Missing parameter 'tool_call_id'", "messages")
     if asked.get("model") == "no-tools" and asked.get("tools"):
         raise problem('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set')
+    if asked.get("model") == "no-thoughts" and any("reasoning_content" in message for message in asked["messages"]):
+        raise problem("'messages.1' : property 'reasoning_content' is unsupported")
     if asked.get("model") == "no-options" and "stream_options" in asked:
         raise problem("Extra inputs are not permitted, field: 'stream_options'")
 

@@ -28,7 +28,16 @@ from streaming.protocol.errors import (
     UpstreamUnreachable,
 )
 from streaming.protocol.objects import Usage
-from streaming.providers.base import Finish, Text, Thinking, ToolCall, ToolSpec
+from streaming.providers.base import (
+    ChatRequest,
+    Finish,
+    PromptCall,
+    PromptMessage,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolSpec,
+)
 from streaming.providers.openai import OpenAIProvider
 from streaming.providers.openai_errors import NOT_OPENAI
 from tests.support.asked import asking, everything, raw_server, text_of
@@ -237,6 +246,19 @@ async def test_what_a_server_does_not_take_is_left_out_at_once_and_from_then_on(
         chunks, error = await everything(provider, asking(model, tools=(CALCULATOR,)))
         assert (error, text_of(chunks)) == (None, THREE_WORDS)
     assert [left_out in body for body in compatible.stats()["bodies"]] == [True, False, False]
+
+
+async def test_thinking_that_is_not_taken_back_is_left_out(provider, compatible):
+    call = PromptCall(id="a", name="calculator", arguments={})
+    said = PromptMessage(role="assistant", content="", thinking="Hm.", tool_calls=(call,))
+    messages = (*asking("m").messages, said, PromptMessage(role="tool", content="4", tool_call_id="a"))
+    request = ChatRequest(model="no-thoughts", messages=messages, tools=(CALCULATOR,))
+    for _ in range(2):
+        chunks, error = await everything(provider, request)
+        assert (error, text_of(chunks)) == (None, THREE_WORDS)
+    bodies = compatible.stats()["bodies"]
+    assert ["reasoning_content" in body["messages"][1] for body in bodies] == [True, False, False]
+    assert all("tools" in body for body in bodies)
 
 
 async def test_what_was_learnt_is_not_believed_for_ever(provider, compatible, monkeypatch):

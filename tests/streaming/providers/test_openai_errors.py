@@ -21,7 +21,7 @@ from streaming.providers.openai_errors import (
     NO_CREDIT,
     NOT_OPENAI,
     http_failure,
-    refused_parameter,
+    refused_parts,
 )
 
 NOW = 1_787_313_600.0
@@ -241,7 +241,7 @@ def test_a_server_that_says_it_does_not_stream_is_understood(status, text):
     ],
 )
 def test_a_server_that_does_not_take_tools_is_understood(status, body):
-    assert refused_parameter(answer(status, body)) == "tools"
+    assert refused_parts(answer(status, body)) == {"tools"}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,23 @@ def test_a_server_that_does_not_take_tools_is_understood(status, body):
     ],
 )
 def test_a_server_that_does_not_take_stream_options_is_understood(body):
-    assert refused_parameter(answer(400, body)) == "stream_options"
+    assert refused_parts(answer(400, body)) == {"stream_options"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {
+            "error": {
+                "message": "'messages.2' : property 'reasoning_content' is unsupported",
+                "type": "invalid_request_error",
+            }
+        },
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "messages", 1, "assistant", "reasoning_content"]}]},
+    ],
+)
+def test_a_server_that_does_not_take_its_thinking_back_is_understood(body):
+    assert refused_parts(answer(400, body)) == {"reasoning_content"}
 
 
 @pytest.mark.parametrize(
@@ -272,4 +288,4 @@ def test_a_server_that_does_not_take_stream_options_is_understood(body):
     ],
 )
 def test_other_failures_are_not_taken_for_it(status, text):
-    assert refused_parameter(answer(status, {"error": {"message": text}})) is None
+    assert refused_parts(answer(status, {"error": {"message": text}})) == frozenset()

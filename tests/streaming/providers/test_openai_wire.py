@@ -480,6 +480,30 @@ def test_thinking_goes_back_with_its_calls_and_nowhere_else():
     assert second == {"role": "assistant", "content": "Yes."}
 
 
+def test_what_a_server_does_not_take_is_left_out_and_nothing_else():
+    call = PromptCall(id="a", name="clock", arguments={})
+    said = PromptMessage(role="assistant", content="Wait.", thinking="Hm.", tool_calls=(call,))
+    request = ChatRequest(model="m", messages=(said,), tools=(WEATHER,))
+    whole = request_body(request, stream=True)
+    for part in ("tools", "stream_options"):
+        less = request_body(request, stream=True, without=frozenset({part}))
+        assert less == {name: value for name, value in whole.items() if name != part}
+    (less,) = request_body(request, stream=True, without=frozenset({"reasoning_content"}))["messages"]
+    assert less == {name: value for name, value in whole["messages"][0].items() if name != "reasoning_content"}
+
+
+def test_the_ids_of_our_steps_are_nine_letters_and_digits_and_belong_together():
+    ids = [f"01a22efb-6ec6-7731-b433-7eda1e7bc10{number}" for number in range(3)]
+    calls = tuple(PromptCall(id=id, name="clock", arguments={}) for id in ids)
+    results = [PromptMessage(role="tool", content="now", tool_call_id=id) for id in ids]
+    messages = (PromptMessage(role="assistant", content="", tool_calls=calls), *results)
+    said, *told = request_body(ChatRequest(model="m", messages=messages), stream=True)["messages"]
+    sent = [call["id"] for call in said["tool_calls"]]
+    assert sent == [one["tool_call_id"] for one in told]
+    assert len({*sent}) == 3
+    assert all(len(id) == 9 and id.isalnum() for id in sent)
+
+
 def test_an_answer_without_streaming_goes_the_same_way(endpoints):
     body = json.dumps(endpoints["POST /v1/chat/completions stream false"]).encode()
     answer = Answer()
