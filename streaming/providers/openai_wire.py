@@ -136,7 +136,7 @@ class Answer:
         return [*chunks, *joined.chunks()]
 
     def _event(self, event: SseEvent, joined: Joined) -> None:
-        if event.data.strip() == b"[DONE]":
+        if event.data[:1] != b"{" and event.data.strip() == b"[DONE]":
             if not self.concluded:
                 raise UpstreamTruncated()
             self._finish(joined)

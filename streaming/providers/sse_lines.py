@@ -48,13 +48,17 @@ class SseSplitter:
         if self._after_return and data.startswith(b"\n"):  # a CRLF that was cut in two
             data = data[1:]
         self._after_return = data.endswith(b"\r")
-        *lines, rest = _LINE_END.split(data)
+        *lines, rest = data.split(b"\n") if b"\r" not in data else _LINE_END.split(data)
         for line in lines:
             self._check(len(self._tail) + len(line))
             if self._tail:
                 line = bytes(self._tail) + line
                 self._tail.clear()
-            self._line(line, events)
+            if self._begun and line.startswith(b"data: "):  # nearly every line that is not blank
+                self._size += len(line) - 5
+                self._data.append(line[6:])
+            else:
+                self._line(line, events)
         self._check(len(self._tail) + len(rest))
         self._tail += rest
         return events
@@ -81,7 +85,7 @@ class SseSplitter:
             self._name = value
 
     def _dispatch(self, events: list[SseEvent]) -> None:
-        data = b"\n".join(self._data)
+        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
         if data:
             events.append(SseEvent(self._name, data))
         self._name = b""
