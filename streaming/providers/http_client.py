@@ -5,6 +5,7 @@ httpx over aiohttp's transport: half the CPU of httpx's own, and requests that a
 
 import asyncio
 import ssl
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,16 +33,25 @@ _CLOSED = "The model server closed the connection without an answer."
 _NO_HTTP = "What answers at the model server's address does not speak HTTP. An administrator has to check the address."
 
 
-def http_client(base_url: str, *, connect: float) -> tuple["HttpClient", str]:
-    """A client for one model server, and its address as it may be shown.
+def http_client(base_url: str, *, connect: float, key: str = "") -> tuple["HttpClient", str]:
+    """A client for one model server, and its address as it may be shown. ``key`` goes to that address and no other.
 
     Credentials in ``base_url`` become a header: left in place they would be in every log and error of the libraries.
     Only connecting has a time-out here (``connect`` seconds, names included); reading is timed by whoever reads.
     """
     url = httpx.URL(base_url)
-    auth = httpx.BasicAuth(url.username, url.password) if url.userinfo else httpx.Auth()
+    auth = _Bearer(key) if key else httpx.BasicAuth(url.username, url.password) if url.userinfo else httpx.Auth()
     url = url.copy_with(userinfo=b"")
     return HttpClient(url, auth=auth, connect=connect), str(url).rstrip("/")
+
+
+class _Bearer(httpx.Auth):
+    def __init__(self, key: str) -> None:
+        self._header = f"Bearer {key}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = self._header
+        yield request
 
 
 class HttpClient:

@@ -5,8 +5,8 @@ from streaming.providers.thinking import Split, ThinkSplitter
 
 
 class Joined:
-    """Add to it as it comes; ``chunks`` is what it came to. Content that stands together is looked through for tags once,
-    not token by token.
+    """Add to it as it comes; ``chunks`` is what it came to. Content that stands together is looked through for tags
+    once, not token by token.
     """
 
     def __init__(self, splitter: ThinkSplitter) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -22,13 +22,13 @@ from streaming.protocol.errors import (
 )
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
 from streaming.providers.beat import Beat
-from streaming.providers.http_client import HTTP_FAULTS, header, http_client, upstream_fault
+from streaming.providers.http_client import header, http_client
 from streaming.providers.ndjson import LineSplitter
 from streaming.providers.ollama_errors import NOT_OLLAMA, http_failure
 from streaming.providers.ollama_models import Facts, Tag, can_chat, facts_of_show, loaded, model_info, tags
 from streaming.providers.ollama_wire import Answer, request_body
 from streaming.providers.reader import BodyReader
-from streaming.providers.upstream import check_encoding, read_refusal, read_whole
+from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
 
 log = structlog.get_logger(__name__)
 
@@ -141,27 +141,10 @@ class OllamaProvider:
         except (TypeError, ValueError) as fault:  # NaN among the options, say
             raise InvalidRequest("The parameters cannot be written as JSON.") from fault
         deadline = asyncio.get_running_loop().time() + self._first_byte
-        async with self._response("POST", "/api/chat", body, deadline) as response:
+        async with answered(self._client, "POST", "/api/chat", body=body, deadline=deadline) as response:
             if response.status_code != 200:
                 raise await self._refusal(response, streaming=stream)
             yield response, deadline
-
-    @asynccontextmanager
-    async def _response(
-        self, method: str, path: str, body: str | None, deadline: float
-    ) -> AsyncIterator[httpx.Response]:
-        try:
-            async with asyncio.timeout_at(deadline):
-                response = await self._client.send(method, path, body)
-        except TimeoutError:
-            raise UpstreamTimeout() from None
-        except HTTP_FAULTS as fault:
-            raise upstream_fault(fault, answered=False) from fault
-        try:
-            yield response
-        finally:
-            with suppress(*HTTP_FAULTS):  # a connection that is broken already
-                await response.aclose()
 
     def _reader(self, response: httpx.Response, deadline: float, *, beat: Beat | None = None) -> BodyReader:
         return BodyReader(response, deadline=deadline, idle=self._idle, beat=beat)
@@ -172,7 +155,8 @@ class OllamaProvider:
 
     async def _json(self, method: str, path: str, body: Any = None) -> Any:
         deadline = asyncio.get_running_loop().time() + _LISTING_DEADLINE
-        async with self._response(method, path, None if body is None else dumps(body), deadline) as response:
+        written = None if body is None else dumps(body)
+        async with answered(self._client, method, path, body=written, deadline=deadline) as response:
             if response.status_code != 200:
                 raise await self._refusal(response, streaming=False)
             text = await read_whole(self._reader(response, deadline), limit=self.max_line)

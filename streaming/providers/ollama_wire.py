@@ -11,7 +11,7 @@ from streaming.protocol.objects import Usage
 from streaming.providers.base import ChatRequest, Chunk, Finish, PromptMessage, ToolCall, ToolSpec
 from streaming.providers.joined import Joined
 from streaming.providers.ollama_errors import named_failure
-from streaming.providers.thinking import Split, ThinkSplitter
+from streaming.providers.thinking import ThinkSplitter
 from streaming.providers.values import DECODER, MAX_DEPTH, arguments, deeper, token_count
 
 

@@ -71,12 +71,11 @@ class OpenAIProvider:
         self.name = name
         self.max_line = max_line
         self._key = api_key
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._first_byte = first_byte
         self._idle = idle
         self._beat = Beat(pace) if pace else None
         self._refused: dict[str, tuple[float, frozenset[str]]] = {}  # by model: until when, and what it does not take
-        self._client, self.shown_url = http_client(base_url, connect=connect)
+        self._client, self.shown_url = http_client(base_url, connect=connect, key=api_key)
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
         """The chunks of each read; the last one is a Finish. Every other end is an UpstreamError, after what came."""
@@ -156,9 +155,7 @@ class OpenAIProvider:
         without = self._not_taken(request.model)
         body = _written(request, stream=stream, without=without)
         while True:
-            async with answered(
-                self._client, "POST", "/chat/completions", body=body, headers=self._headers, deadline=deadline
-            ) as response:
+            async with answered(self._client, "POST", "/chat/completions", body=body, deadline=deadline) as response:
                 if response.status_code == 200:
                     self._learn(request.model, without)
                     yield response, deadline
@@ -172,7 +169,7 @@ class OpenAIProvider:
 
     async def _listing(self) -> Any:
         deadline = asyncio.get_running_loop().time() + _LISTING_DEADLINE
-        async with answered(self._client, "GET", "/models", headers=self._headers, deadline=deadline) as response:
+        async with answered(self._client, "GET", "/models", deadline=deadline) as response:
             if response.status_code != 200:
                 refusal = await read_refusal(response)
                 raise http_failure(refusal, streaming=False, now=time.time(), secret=self._key)

@@ -15,7 +15,7 @@ from streaming.providers.joined import Joined
 from streaming.providers.openai_calls import BadCalls, CallJoiner
 from streaming.providers.openai_errors import reported
 from streaming.providers.sse_lines import SseEvent
-from streaming.providers.thinking import Split, ThinkSplitter
+from streaming.providers.thinking import ThinkSplitter
 from streaming.providers.values import DECODER, token_count
 
 # Other servers' words for the reasons that mean something to us.
@@ -110,7 +110,7 @@ class Answer:
 
     def feed(self, events: Sequence[SseEvent]) -> list[Chunk]:
         """All chunks of the events of one read: adjacent text is one chunk, adjacent thinking likewise."""
-        joined = Joined()
+        joined = Joined(self._splitter)
         try:
             for event in events:
                 if self.finished or self.failure is not None:
@@ -118,7 +118,7 @@ class Answer:
                 self._events += 1
                 self._event(event, joined)
         except UpstreamError as failure:
-            joined.split(self._splitter.flush())
+            joined.flush()
             self.failure = failure
         return joined.chunks()
 
@@ -128,9 +128,9 @@ class Answer:
         chunks = self.feed(rest)
         if not failed_before and isinstance(self.failure, UpstreamProtocol):  # half an event, not nonsense
             self.failure = None
-        joined = Joined()
+        joined = Joined(self._splitter)
         if self.failure is None and not self.finished:
-            joined.split(self._splitter.flush())
+            joined.flush()
             if self.concluded:
                 self._finish(joined)
         return [*chunks, *joined.chunks()]
@@ -175,10 +175,10 @@ class Answer:
         # The same thought by two names; some send both.
         thinking = message.get("reasoning_content") or message.get("reasoning")
         if thinking:
-            joined.split(Split(thinking=self._text(thinking)))
+            joined.thinking(self._text(thinking))
         for words in (message.get("content"), message.get("refusal")):
             if words:
-                joined.split(self._splitter.feed(self._text(words)))
+                joined.content(self._text(words))
         if calls := message.get("tool_calls"):
             try:
                 self._calls.add(calls)
@@ -190,12 +190,12 @@ class Answer:
             raise reported(None)
         if reason in _GIVEN_UP:
             raise UpstreamTruncated()
-        joined.split(self._splitter.flush())
+        joined.flush()
         self._reason = _REASONS.get(reason, reason)
         self.concluded = True
 
     def _finish(self, joined: Joined) -> None:
-        joined.split(self._splitter.flush())
+        joined.flush()
         for call in self._calls.calls():
             joined.add(call)
         joined.add(Finish(reason=self._reason, usage=self._usage))

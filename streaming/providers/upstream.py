@@ -1,14 +1,14 @@
 """One HTTP request to a model server, and what is read of its answer: the same for every kind of server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import httpx
 
 from streaming.protocol.errors import UpstreamError, UpstreamProtocol, UpstreamTimeout
 from streaming.providers.http_answer import HttpAnswer
-from streaming.providers.http_client import HTTP_FAULTS, header, upstream_fault
+from streaming.providers.http_client import HTTP_FAULTS, HttpClient, header, upstream_fault
 from streaming.providers.reader import BodyReader
 
 _MAX_ERROR_BODY = 64 * 1024
@@ -17,23 +17,15 @@ _ERROR_BODY_DEADLINE = 5.0
 
 @asynccontextmanager
 async def answered(
-    client: httpx.AsyncClient,
-    method: str,
-    path: str,
-    *,
-    body: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    deadline: float,
+    client: HttpClient, method: str, path: str, *, body: str | None = None, deadline: float
 ) -> AsyncIterator[httpx.Response]:
     """The answer, whatever its status, its body unread; closed, it is closed on the wire.
 
     Raises an UpstreamError where its headers have not come by ``deadline`` (the loop's clock).
     """
-    kind = {"Content-Type": "application/json"} if body is not None else {}
-    request = client.build_request(method, path, content=body, headers={**(headers or {}), **kind})
     try:
         async with asyncio.timeout_at(deadline):
-            response = await client.send(request, stream=True)
+            response = await client.send(method, path, body)
     except TimeoutError:
         raise UpstreamTimeout() from None
     except HTTP_FAULTS as fault:
