@@ -32,6 +32,7 @@ from streaming.protocol.codec import Entry, encode
 from streaming.protocol.commands import NewThread, Send
 from streaming.protocol.errors import InvalidRequest, StaleHead, ThreadBusy
 from streaming.protocol.lifecycle import MessageStatus
+from streaming.protocol.parameters import merged
 
 MAX_WAITING = 200
 _MESSAGES, _RUNS, _LEASES = Rows(Message), Rows(Run), Rows(RunLease)
@@ -227,7 +228,7 @@ def _write(
             question=question,
             provider=choice.provider,
             model=choice.full_name,
-            parameters=command.parameters,
+            parameters=merged(thread.parameters, command.parameters),
             tools=command.tools,
             created_at=now,
         )

@@ -21,6 +21,7 @@ from streaming.protocol.commands import MAX_CONTENT_BYTES, Send, json_size
 from streaming.protocol.errors import InvalidRequest, NotFound, NotWaiting, QueueFull
 from streaming.protocol.events import Event, RunCreated, RunUpdated
 from streaming.protocol.lifecycle import ACTIVE
+from streaming.protocol.parameters import merged
 
 MOST_WAITING = 3  # in a thread; more than that is a letter, not a conversation
 MOST_CHANGES = 200  # of one send: each is an event in its log
@@ -51,7 +52,7 @@ def enqueue(*, thread: Thread, command: Send, choice: Choice, behind: Sequence[R
         request={"content": command.content, "attachments": [], "model": choice.full_name},
         provider=choice.provider,
         model=choice.full_name,
-        parameters=command.parameters,
+        parameters=merged(thread.parameters, command.parameters),
         tools=command.tools,
         created_at=now,
     )

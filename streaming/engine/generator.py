@@ -12,6 +12,7 @@ from streaming.engine.parking import Decided
 from streaming.protocol.errors import ErrorObject, UpstreamError, UpstreamTruncated
 from streaming.protocol.events import Event, RunStatusHint
 from streaming.protocol.objects import Step
+from streaming.protocol.parameters import NONE, Parameters
 from streaming.providers.base import ChatRequest, Chunk, ToolSpec
 from streaming.tools.base import ToolError, ToolFailed, ToolResult
 from streaming.tools.registry import ToolRegistry
@@ -42,7 +43,7 @@ async def generate(
     earlier: Sequence[Step] = (),
     decided: Decided | None = None,
     think: bool | str | None = None,
-    options: dict[str, Any] | None = None,
+    parameters: Parameters = NONE,
     first_wait: Phase = "waiting_for_model",
 ) -> AsyncGenerator[list[Event], None]:
     """Yield lists of events until ``machine.next`` is Park or End; either is its driver's to make.
@@ -71,7 +72,7 @@ async def generate(
         ToolSpec(name=tool.name, description=tool.description, parameters=tool.parameters) for tool in tools.describe()
     )
     waits_for = first_wait
-    request = ChatRequest(model=model, messages=(), tools=specs, think=think, options=options or {})
+    request = ChatRequest(model=model, messages=(), tools=specs, think=think, parameters=parameters)
     while True:
         match machine.next:
             case Ask(messages):

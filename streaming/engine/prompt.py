@@ -13,6 +13,7 @@ from streaming.engine.measure import SoFar
 from streaming.engine.parking import SWAPPED, Approved, Decided, Refused, Ruling, denied
 from streaming.engine.retold import as_messages, retell
 from streaming.protocol import objects
+from streaming.protocol.parameters import NONE, Parameters, readable
 from streaming.protocol.snapshot import RunState
 from streaming.providers.base import PromptMessage
 
@@ -34,6 +35,7 @@ class Prompt:
     history: Sequence[HistoryMessage]
     system_prompt: str
     tools: Sequence[str] | None
+    parameters: Parameters = NONE
     steps_before: Sequence[objects.Step] = ()
 
     @property
@@ -45,7 +47,8 @@ class Prompt:
         """What to ask with, up to the question; without the oldest exchanges where all of it, and what the answer that
         was ``begun`` has by now, would not fit the model's window.
         """
-        room = MAX_CHARACTERS if context_length is None else context_length * CHARACTERS_A_TOKEN
+        window = min(filter(None, (context_length, self.parameters.context_length)), default=None)
+        room = MAX_CHARACTERS if window is None else window * CHARACTERS_A_TOKEN
         if begun.answer is not None:
             so_far = as_messages(retell(begun.answer, [*self.steps_before, *begun.steps]))
             room -= sum(map(length_of, so_far))
@@ -77,6 +80,7 @@ def prompt_at_hand(run: Run) -> Prompt | None:
         history=[_turn(question, ())],
         system_prompt=run.thread.system_prompt,
         tools=run.tools,
+        parameters=readable(run.parameters),
     )
 
 
@@ -89,6 +93,7 @@ def load_prompt(run_id: UUID) -> Prompt:
         history=[_turn(message, steps.get(message.pk, ())) for message in messages],
         system_prompt=system_prompt,
         tools=run.tools,
+        parameters=readable(run.parameters),
         steps_before=[wire.step_object(step) for step in selectors.steps_before(run=run)],
     )
 

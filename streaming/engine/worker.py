@@ -263,6 +263,8 @@ class Worker:
             earlier=prompt.steps_before,
             decided=decided,
             model=model.name,
+            think=_thinking(prompt, model),
+            parameters=prompt.parameters,
             ask=going_on(ask, known=self._goes_on, learned=self._learned),
             tools=self._shop.tools.restricted(offered),
             spawn=self._shop.tasks.spawn,
@@ -331,6 +333,11 @@ class Worker:
 
 def _log_id() -> str:
     return secrets.token_hex(8)
+
+
+def _thinking(prompt: Prompt, model: ModelInfo) -> bool | str | None:
+    """As it was asked for; where nobody knows whether the model can, it is asked."""
+    return None if model.cannot_think else prompt.parameters.thinking
 
 
 def _wait_for(model: ModelInfo) -> Phase:

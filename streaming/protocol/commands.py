@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from streaming.protocol.errors import InvalidRequest, UnknownField
+from streaming.protocol.parameters import Parameters, unknown_names
 from streaming.protocol.text import clean
 
 MAX_CONTENT = 400_000  # characters: beyond any model's window worth paying for, well under the body limit
@@ -204,8 +205,7 @@ def parse(body: Any, kind: type[Command]) -> Command:
     """
     if not isinstance(body, dict):
         raise InvalidRequest("Send one JSON object.")
-    known = kind.__struct_encode_fields__
-    if unknown := sorted(str(name)[:100] for name in body if name not in known):
+    if unknown := _unknown(body, kind):
         raise UnknownField(details={"fields": unknown[:20]})
     try:
         return msgspec.convert(_cleaned(body), kind)
@@ -237,6 +237,18 @@ def _check_size(text: str, field: str) -> None:
 def _check_parameters(parameters: dict[str, Any]) -> None:
     if len(json.dumps(parameters)) > MAX_PARAMETERS:
         raise ValueError(f"parameters is larger than {MAX_PARAMETERS} bytes of JSON")
+    try:
+        msgspec.convert(parameters, Parameters)
+    except msgspec.ValidationError as fault:
+        raise ValueError(str(fault).replace(" - at `$", " - at `$.parameters")) from fault
+
+
+def _unknown(body: dict[str, Any], kind: type[msgspec.Struct]) -> list[str]:
+    known = kind.__struct_encode_fields__
+    names = [str(name) for name in body if name not in known]
+    if "parameters" in known and isinstance(parameters := body.get("parameters"), dict):
+        names += [f"parameters.{name}" for name in unknown_names(parameters)]
+    return sorted(name[:100] for name in names)
 
 
 def _cleaned(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from streaming.protocol.objects import Usage
+from streaming.protocol.parameters import Parameters
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -71,17 +72,19 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is asked. ``think`` None leaves it to the server; ``options`` are the server's own names."""
+    """What a model is asked. ``think`` None leaves it to the server, and counts where ``parameters`` say otherwise."""
 
     model: str
     messages: tuple[PromptMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
     think: bool | str | None = None
-    options: dict[str, Any] = {}
+    parameters: Parameters = Parameters()
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that can be chosen. ``name`` is the server's own; people write ``provider/name``."""
+    """A model that can be chosen. ``name`` is the server's own; people write ``provider/name``. ``cannot_think``: the
+    server answers the wish with an error.
+    """
 
     provider: str
     name: str
@@ -91,6 +94,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     parameter_size: str | None = None
     loaded: bool | None = None
     demonstration: bool = False
+    cannot_think: bool = False
 
     @property
     def full_name(self) -> str:

@@ -79,6 +79,7 @@ def model_info(provider: str, tag: Tag, facts: Facts, in_memory: Mapping[str, in
         size_bytes=None if tag.remote else tag.size_bytes,
         parameter_size=tag.parameter_size,
         loaded=None if in_memory is None else tag.name in in_memory,
+        cannot_think=bool(facts.capabilities) and "thinking" not in facts.capabilities,
     )
 
 

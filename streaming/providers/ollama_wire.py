@@ -14,17 +14,31 @@ from streaming.providers.ollama_errors import named_failure
 from streaming.providers.thinking import ThinkSplitter
 from streaming.providers.values import DECODER, MAX_DEPTH, arguments, deeper, token_count
 
+# Our names and Ollama's.
+_OPTIONS = (
+    ("temperature", "temperature"),
+    ("top_p", "top_p"),
+    ("top_k", "top_k"),
+    ("seed", "seed"),
+    ("stops", "stop"),
+    ("max_tokens", "num_predict"),
+    ("context_length", "num_ctx"),
+)
+
 
 def request_body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-    """The body of POST /api/chat. ``think`` and ``options`` are left to the server where nothing was asked for."""
+    """The body of POST /api/chat. What was not asked for is left to the server."""
     body: dict[str, Any] = {"model": request.model, "messages": [_message(message) for message in request.messages]}
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
     body["stream"] = stream
     if request.think is not None:
         body["think"] = request.think
-    if request.options:
-        body["options"] = request.options
+    asked = request.parameters
+    if asked.keep_alive is not None:
+        body["keep_alive"] = asked.keep_alive
+    if options := {its: value for ours, its in _OPTIONS if (value := getattr(asked, ours)) is not None}:
+        body["options"] = options
     return body
 
 

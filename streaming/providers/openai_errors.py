@@ -50,6 +50,9 @@ _DENIED = re.compile(
 # What a request can do without, with the words that name it.
 _OPTIONAL = {
     "reasoning_content": re.compile(r"reasoning_content"),
+    "reasoning_effort": re.compile(r"reasoning_effort"),
+    "top_k": re.compile(r"\btop_k\b"),
+    "max_tokens": re.compile(r"\bmax_tokens\b.*\bmax_completion_tokens\b", re.S),
     "stream_options": re.compile(r"stream_options|include_usage", re.I),
     "tools": re.compile(r"\btools?\b|\btool[-_ ]|\bfunction[-_ ]?call", re.I),
 }
@@ -100,8 +103,8 @@ def reported(error: Any, *, secret: str = "") -> UpstreamError:
 
 
 def refused_parts(answer: HttpAnswer) -> frozenset[str]:
-    """What the server says that it does not take, of what a request can do without: ``tools``, ``stream_options``, or
-    the ``reasoning_content`` of earlier turns; at most one of them.
+    """What the server says that it does not take, of what a request can do without (``_OPTIONAL``); at most one of
+    them.
     """
     words = answer.body[:4096].decode(errors="replace")
     if answer.status not in _REFUSALS or not _DENIED.search(words):

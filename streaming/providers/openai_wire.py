@@ -10,6 +10,7 @@ import msgspec
 
 from streaming.protocol.errors import UpstreamError, UpstreamProtocol, UpstreamTruncated
 from streaming.protocol.objects import Usage
+from streaming.protocol.parameters import Parameters
 from streaming.providers.base import ChatRequest, Chunk, Finish, PromptCall, PromptMessage, ToolSpec
 from streaming.providers.joined import Joined
 from streaming.providers.openai_calls import BadCalls, CallJoiner
@@ -26,6 +27,8 @@ _REASONS = {
     "end_turn": "stop",
     "eos": "stop",
 }
+_PARAMETERS = ("temperature", "top_p", "top_k", "seed", "max_tokens")
+_EFFORTS = {"max": "high"}  # Ollama's strongest word is none of OpenAI's
 _NO_REASON = frozenset({"", "null", "None"})
 # With these a server says that it gave up: no answer is whole because of them.
 _GIVEN_UP = frozenset({"abort", "aborted", "cancelled", "canceled"})
@@ -34,21 +37,30 @@ _quickly = msgspec.json.Decoder().decode
 
 
 def request_body(request: ChatRequest, *, stream: bool, without: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The body of POST /chat/completions. ``options`` are its own parameters; they change nothing of what is ours.
+    """The body of POST /chat/completions. What was not asked for is left to the server, and so are ``keep_alive`` and
+    ``context_length``, for which this wire has no words. Of ``think`` only a level has a word that servers share.
 
-    Of ``think`` only a level has a word that servers share; on and off are left to the server. ``without`` are those of
-    ``tools``, ``stream_options`` and ``reasoning_content`` that the server does not take.
+    ``without`` are those of ``tools``, ``stream_options``, ``reasoning_content``, ``reasoning_effort``, ``top_k`` and
+    ``max_tokens`` that the server does not take; for the last it has another word then.
     """
     messages = [_message(message, thinking="reasoning_content" not in without) for message in request.messages]
-    body = {**request.options, "model": request.model, "messages": messages}
+    body = {**_parameters(request.parameters, without), "model": request.model, "messages": messages}
     if request.tools and "tools" not in without:
         body["tools"] = [_tool(tool) for tool in request.tools]
-    if isinstance(request.think, str):
-        body["reasoning_effort"] = request.think
+    if isinstance(request.think, str) and "reasoning_effort" not in without:
+        body["reasoning_effort"] = _EFFORTS.get(request.think, request.think)
     body["stream"] = stream
     if stream and "stream_options" not in without:
         body["stream_options"] = {"include_usage": True}
     return body
+
+
+def _parameters(asked: Parameters, without: frozenset[str]) -> dict[str, Any]:
+    named = {name: getattr(asked, name) for name in _PARAMETERS if name not in without}
+    named["stop"] = asked.stops
+    if "max_tokens" in without:
+        named["max_completion_tokens"] = asked.max_tokens
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _message(message: PromptMessage, *, thinking: bool) -> dict[str, Any]:

@@ -179,7 +179,7 @@ async def _state(running: Engine, run: Run) -> dict[str, Any]:
     if RunStatus(run.status) not in TERMINAL:
         state = await _told_so_far(running, run)
         if state.run is not None and not state.terminal:
-            told: dict[str, Any] = {"run": state.run, "head": state.last}
+            told: dict[str, Any] = {"run": state.run, "head": state.last, "parameters": run.parameters}
             told |= {"messages": state.messages, "steps": state.steps}
             if state.approvals:
                 open_still = await sync_to_async(selectors.open_approvals)(run)
@@ -189,6 +189,7 @@ async def _state(running: Engine, run: Run) -> dict[str, Any]:
     return {
         "run": wire.run_object(record.run),
         "head": record.head,
+        "parameters": record.run.parameters,
         "messages": [wire.message_object(message) for message in record.messages],
         "steps": [wire.step_object(step) for step in record.steps],
     }

@@ -78,6 +78,40 @@ async def test_a_conversation_with_thinking_and_parallel_tools_is_told_alike_by_
     assert answer == "The result is 14 and 21."
 
 
+async def test_what_is_asked_for_of_a_thread_and_a_run_reaches_the_model_and_is_shown(
+    ada: Client, keyed: OpenAIStandIn
+) -> None:
+    wish = {"temperature": 0.5, "seed": 7, "stop": "END", "keep_alive": 60}
+    made = await ada.post("/api/v1/threads", {"model": "openai/llama3.2", "parameters": wish})
+    path = f"/api/v1/threads/{made.json()['id']}/runs"
+    body = {"content": "Why?", "parameters": {"seed": None, "max_tokens": 9}}
+    answered = (await ada.post(f"{path}?wait=true", body)).json()
+    assert answered["run"]["status"] == "completed"
+    asked = keyed.stats()["bodies"][-1]
+    assert {name: asked.get(name) for name in ("temperature", "seed", "stop", "max_tokens", "keep_alive")} == {
+        "temperature": 0.5,
+        "seed": None,
+        "stop": ["END"],
+        "max_tokens": 9,
+        "keep_alive": None,
+    }
+    shown = (await ada.get(f"/api/v1/runs/{answered['run']['id']}")).json()
+    assert shown["parameters"] == {"temperature": 0.5, "stop": "END", "keep_alive": 60, "max_tokens": 9}
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [({"temperature": 3}, "invalid_request"), ({"num_ctx": 4096}, "unknown_field"), ({"stop": []}, "invalid_request")],
+)
+async def test_a_wish_that_no_model_server_can_have_is_refused_and_opens_nothing(
+    ada: Client, wish: dict[str, Any], code: str
+) -> None:
+    thread = await ada.new_thread()
+    refused = await ada.post(f"/api/v1/threads/{thread}/runs", {"content": "Why?", "parameters": wish})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, code)
+    assert (await ada.get(f"/api/v1/threads/{thread}")).json()["head"] is None
+
+
 async def test_a_stop_closes_the_connection_to_an_openai_compatible_server(
     ada: Client, server: ChatServer, keyed: OpenAIStandIn
 ) -> None:

@@ -13,6 +13,7 @@ from streaming.engine.outcome import Completed, Incomplete
 from streaming.protocol.errors import UpstreamDropped, UpstreamTruncated
 from streaming.protocol.events import Event, StepInProgress
 from streaming.protocol.objects import Usage
+from streaming.protocol.parameters import Parameters
 from streaming.providers.base import Chunk, Finish, Text, Thinking, ToolCall
 from streaming.providers.scripted import ScriptedProvider, Turn
 from streaming.tasks import TaskRegistry
@@ -50,7 +51,7 @@ class Stage:
             spawn=self.tasks.spawn,
             clock=lambda: CREATED + 1,
             think=True,
-            options={"seed": 1},
+            parameters=Parameters(seed=1),
             first_wait=first_wait,
         )
 
@@ -74,7 +75,7 @@ async def test_the_model_is_asked_with_what_the_run_asks_for() -> None:
     stage = Stage([[STOP]])
     await stage.play()
     (request,) = stage.provider.requests
-    assert (request.model, request.think, request.options) == ("model", True, {"seed": 1})
+    assert (request.model, request.think, request.parameters) == ("model", True, Parameters(seed=1))
     assert request.messages == PROMPT
     assert [spec.name for spec in request.tools] == ["calculator", "clock"]
     assert request.tools[0].parameters["required"] == ["expression"]

@@ -30,6 +30,7 @@ from streaming.protocol.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
+from streaming.protocol.parameters import Parameters
 from streaming.providers.base import ChatRequest, Finish, PromptMessage, Text, Thinking, ToolCall, ToolSpec
 from streaming.providers.ollama import OllamaProvider
 
@@ -107,7 +108,7 @@ async def test_think_tags_are_taken_out(ollama):
 
 
 async def test_the_request_carries_nothing_that_ollama_turns_down(ollama, standin):
-    await everything(ollama, asking("llama3.2", options={"num_ctx": 4096}, think=False))
+    await everything(ollama, asking("llama3.2", parameters=Parameters(context_length=4096), think=False))
     stats = standin.stats()
     assert stats["bodies"] == [
         {
@@ -126,7 +127,7 @@ async def test_the_request_carries_nothing_that_ollama_turns_down(ollama, standi
 
 async def test_parameters_that_are_not_json_are_the_callers_fault(ollama):
     with pytest.raises(InvalidRequest):
-        await anext(ollama.stream(asking("llama3.2", options={"temperature": float("nan")})))
+        await anext(ollama.stream(asking("llama3.2", parameters=Parameters(temperature=float("nan")))))
 
 
 FAULTS = {

@@ -5,6 +5,7 @@ import pytest
 
 from streaming.protocol.errors import ContextExceeded, UpstreamError, UpstreamProtocol
 from streaming.protocol.objects import Usage
+from streaming.protocol.parameters import Parameters
 from streaming.providers.base import (
     ChatRequest,
     Finish,
@@ -332,8 +333,8 @@ ROUND = (
 
 @pytest.mark.parametrize(("name", "messages"), [("ollama first", OPENING), ("ollama second", OPENING + ROUND)])
 def test_the_bodies_of_a_tool_round_trip_are_as_recorded(name, messages, prompts):
-    options = {"temperature": 0.2, "num_ctx": 8192}
-    request = ChatRequest(model="llama3.2", messages=messages, tools=(WEATHER,), options=options)
+    parameters = Parameters(temperature=0.2, context_length=8192)
+    request = ChatRequest(model="llama3.2", messages=messages, tools=(WEATHER,), parameters=parameters)
     recorded = {key: value for key, value in prompts[name].items() if key != "keep_alive"}
     assert json.dumps(request_body(request, stream=True)) == json.dumps(recorded)
 
@@ -350,6 +351,31 @@ def test_what_was_not_asked_for_is_not_in_the_body():
 @pytest.mark.parametrize("think", [True, False, "low"])
 def test_think_is_passed_on_when_given(think):
     assert request_body(ChatRequest(model="m", messages=(), think=think), stream=True)["think"] == think
+
+
+ALL = Parameters(
+    temperature=0.0, top_p=0.9, top_k=40, seed=7, stop="END", max_tokens=100, context_length=8192, keep_alive=600
+)
+
+
+def test_every_parameter_has_its_name_at_ollama():
+    body = request_body(ChatRequest(model="m", messages=(), think="high", parameters=ALL), stream=True)
+    assert body["options"] == {
+        "temperature": 0.0,
+        "top_p": 0.9,
+        "top_k": 40,
+        "seed": 7,
+        "stop": ["END"],
+        "num_predict": 100,
+        "num_ctx": 8192,
+    }
+    assert (body["keep_alive"], body["think"]) == (600, "high")
+
+
+@pytest.mark.parametrize("stop", ["END", ["END"]])
+def test_stop_words_are_a_list_as_ollama_wants_it(stop):
+    body = request_body(ChatRequest(model="m", messages=(), parameters=Parameters(stop=stop)), stream=True)
+    assert body["options"] == {"stop": ["END"]}
 
 
 def test_thinking_goes_back_with_its_message():

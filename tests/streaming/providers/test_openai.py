@@ -28,6 +28,7 @@ from streaming.protocol.errors import (
     UpstreamUnreachable,
 )
 from streaming.protocol.objects import Usage
+from streaming.protocol.parameters import Parameters
 from streaming.providers.base import (
     ChatRequest,
     Finish,
@@ -100,7 +101,7 @@ async def test_thinking_and_tool_calls_come_as_chunks(provider):
 
 
 async def test_the_request_is_what_was_asked_and_no_more(provider, compatible):
-    await everything(provider, asking("llama3.2", options={"temperature": 0.5}))
+    await everything(provider, asking("llama3.2", parameters=Parameters(temperature=0.5)))
     stats = compatible.stats()
     assert stats["bodies"] == [
         {
@@ -119,7 +120,7 @@ async def test_the_request_is_what_was_asked_and_no_more(provider, compatible):
 
 async def test_parameters_that_are_not_json_are_the_callers_fault(provider):
     with pytest.raises(InvalidRequest):
-        await anext(provider.stream(asking("llama3.2", options={"temperature": float("nan")})))
+        await anext(provider.stream(asking("llama3.2", parameters=Parameters(temperature=float("nan")))))
 
 
 THREE_WORDS = "One two three"

@@ -273,6 +273,21 @@ def test_a_server_that_does_not_take_its_thinking_back_is_understood(body):
 
 
 @pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ("Unrecognized request argument supplied: top_k", "top_k"),
+        (
+            "Unsupported parameter: 'max_tokens' is not supported here. Use 'max_completion_tokens' instead.",
+            "max_tokens",
+        ),
+        ("Unsupported parameter: 'reasoning_effort' is not supported with this model.", "reasoning_effort"),
+    ],
+)
+def test_a_refused_parameter_is_told_by_its_name(message, part):
+    assert refused_parts(answer(400, {"error": {"message": message}})) == {part}
+
+
+@pytest.mark.parametrize(
     ("status", "text"),
     [
         (400, "messages with role 'tool' must be a response to a preceding message with 'tool_calls'"),

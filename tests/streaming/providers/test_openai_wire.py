@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streaming.protocol.errors import ContextExceeded, UpstreamError, UpstreamProtocol, UpstreamTruncated
 from streaming.protocol.objects import Usage
+from streaming.protocol.parameters import Parameters
 from streaming.providers.base import (
     ChatRequest,
     Finish,
@@ -463,10 +464,26 @@ def test_a_level_of_thinking_is_the_only_one_that_is_passed_on(think, effort):
     assert request_body(ChatRequest(model="m", messages=(), think=think), stream=True).get("reasoning_effort") == effort
 
 
-def test_options_are_parameters_and_change_nothing_of_what_is_ours():
-    options = {"temperature": 0.2, "model": "other", "stream": False, "messages": []}
-    body = request_body(ChatRequest(model="m", messages=OPENING, options=options), stream=True)
-    assert (body["temperature"], body["model"], body["stream"], len(body["messages"])) == (0.2, "m", True, 1)
+ALL = Parameters(
+    temperature=0.0, top_p=0.9, top_k=40, seed=7, stop="END", max_tokens=100, context_length=8192, keep_alive=600
+)
+NAMED = {"temperature": 0.0, "top_p": 0.9, "top_k": 40, "seed": 7, "stop": ["END"], "max_tokens": 100}
+ASKED_FOR_ALL = ChatRequest(model="m", messages=(), think="max", parameters=ALL)
+
+
+def test_every_parameter_that_this_wire_has_a_name_for_is_passed_on():
+    body = request_body(ASKED_FOR_ALL, stream=False)
+    assert body == {**NAMED, "model": "m", "messages": [], "reasoning_effort": "high", "stream": False}
+
+
+@pytest.mark.parametrize(
+    ("refused", "instead"),
+    [("top_k", {}), ("max_tokens", {"max_completion_tokens": 100}), ("reasoning_effort", {})],
+)
+def test_a_parameter_that_a_server_does_not_take_is_left_out_or_called_otherwise(refused, instead):
+    whole = request_body(ASKED_FOR_ALL, stream=False)
+    less = request_body(ASKED_FOR_ALL, stream=False, without=frozenset({refused}))
+    assert less == {**{name: value for name, value in whole.items() if name != refused}, **instead}
 
 
 def test_thinking_goes_back_with_its_calls_and_nowhere_else():
