@@ -30,11 +30,11 @@ LOADS: Mapping[str, Load] = {
 # All limits, by the name of the figure; the part of a name before a colon is the load, and need not be named here.
 LIMITS: Mapping[str, Limit] = {
     "answers lost": Limit(unit="", at_most=0, noise=1.0, each_round=True),
-    "CPU a question": Limit(unit="ms", at_most=0.12 * RIVAL_QUESTION, beside=RELAY, for_now=30),
+    "CPU a question": Limit(unit="ms", at_most=0.12 * RIVAL_QUESTION, beside=RELAY, for_now=24),
     "CPU a token, gross": Limit(unit="µs"),
     "CPU a token, net": Limit(unit="µs"),
-    "c50: CPU a token, gross": Limit(unit="µs", at_most=1.5, beside=RELAY, for_now=4.5),
-    "c50: CPU a token, net": Limit(unit="µs", at_most=1.5, beside=RELAY, for_now=3),
+    "c50: CPU a token, gross": Limit(unit="µs", at_most=1.5, beside=RELAY, for_now=3.2),
+    "c50: CPU a token, net": Limit(unit="µs", at_most=1.5, beside=RELAY, for_now=2.3),
     "bytes a token": Limit(unit="B"),
     "c50: bytes a token": Limit(unit="B", at_most=90, for_now=115, noise=1.05),
     "one more reader": Limit(unit="% of the run", at_most=15, for_now=30),
