@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from streaming.protocol.errors import ContextExceeded
 
+# Each begins with where it may begin: tried at every place of a long text (some servers repeat the whole question in
+# what they say) either would take the square of its length, and the event loop with it.
 _CONTEXT = re.compile(
-    r"(?=.*\bcontext (?:length|size|window)\b)(?=.*\b(?:exceed\w*|longer|larger|maximum|too long)\b)", re.I
+    r"^(?=.*\bcontext (?:length|size|window)\b)(?=.*\b(?:exceed\w*|longer|larger|maximum|too long)\b)", re.I | re.M
 )
 _NO_STREAM = re.compile(
-    r"(?=.*\bstream(?:ing|ed|s)?\b)"
+    r"\A(?=.*\bstream(?:ing|ed|s)?\b)"
     r"(?=.*(?:\bnot\b|n't\b|\bunsupported\b|\bdisabled\b|\bmust\b|\bonly\b|\bcannot\b|\bwithout\b|\bunavailable\b|\bno\b|\brefuse))",
     re.I | re.S,
 )
