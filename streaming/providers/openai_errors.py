@@ -64,10 +64,11 @@ def http_failure(answer: HttpAnswer, *, streaming: bool, now: float, secret: str
 
     Words that have ``secret`` in them are not shown.
     """
-    said = _without(secret, _said(answer))
+    said = _said(answer)
+    shown = _without(secret, said.text)
     details = {"status": answer.status}
     if streaming and refuses_streaming(answer, said):
-        return StreamingRefused(explained(StreamingRefused.sentence, said.text), details=details)
+        return StreamingRefused(explained(StreamingRefused.sentence, shown), details=details)
     wait = _wait(answer, now)
     match answer.status:
         case 401:
@@ -88,7 +89,7 @@ def http_failure(answer: HttpAnswer, *, streaming: bool, now: float, secret: str
         case 409 | 499:
             return UpstreamFailed(details=details, retry_after_ms=wait)
         case status if status >= 400:
-            return _failure(said, details, wait)
+            return _failure(said, shown, details, wait)
         case status if status >= 300:
             return UpstreamProtocol(REDIRECTED, details=details)
     return UpstreamProtocol(details=details)
@@ -96,10 +97,10 @@ def http_failure(answer: HttpAnswer, *, streaming: bool, now: float, secret: str
 
 def reported(error: Any, *, secret: str = "") -> UpstreamError:
     """The error that one inside a 200 body stands for: ContextExceeded, or a plain UpstreamError."""
-    said = _without(secret, unwrapped(error))
+    said = unwrapped(error)
     if is_context(said):
         return context_exceeded(said, {})
-    return UpstreamError(explained(UpstreamError.sentence, said.text))
+    return UpstreamError(explained(UpstreamError.sentence, _without(secret, said.text)))
 
 
 def refused_parts(answer: HttpAnswer) -> frozenset[str]:
@@ -116,14 +117,14 @@ def refused_parts(answer: HttpAnswer) -> frozenset[str]:
     return frozenset(next(([part] for part, naming in _OPTIONAL.items() if naming.search(words)), ()))
 
 
-def _failure(said: Said, details: dict[str, Any], wait: int | None) -> UpstreamError:
+def _failure(said: Said, shown: str | None, details: dict[str, Any], wait: int | None) -> UpstreamError:
     if is_context(said):
         return context_exceeded(said, details)
     if _is_about(_NO_MODEL, said):
         return ModelMissing(details=details)
     if details["status"] < 500 or details["status"] == 501:
-        return UpstreamRefused(explained(UpstreamRefused.sentence, said.text), details=details)
-    return UpstreamFailed(explained(UpstreamFailed.sentence, said.text), details=details, retry_after_ms=wait)
+        return UpstreamRefused(explained(UpstreamRefused.sentence, shown), details=details)
+    return UpstreamFailed(explained(UpstreamFailed.sentence, shown), details=details, retry_after_ms=wait)
 
 
 def _said(answer: HttpAnswer) -> Said:
@@ -158,5 +159,6 @@ def _is_about(words: re.Pattern[str], said: Said) -> bool:
     return any(words.search(part) for part in (said.text, said.kind, said.code) if part)
 
 
-def _without(secret: str, said: Said) -> Said:
-    return said._replace(text=None) if secret and said.text and secret in said.text else said
+def _without(secret: str, text: str | None) -> str | None:
+    """``text`` as far as it may be shown; what it means is read before: a key may be a word of any sentence."""
+    return None if secret and text and secret in text else text

@@ -1,4 +1,5 @@
 import json
+import time
 from email.utils import formatdate
 
 import pytest
@@ -304,3 +305,26 @@ def test_a_refused_parameter_is_told_by_its_name(message, part):
 )
 def test_other_failures_are_not_taken_for_it(status, text):
     assert refused_parts(answer(status, {"error": {"message": text}})) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "words", ["some words of a question ", "context length ", "stream ", "maximum context length "]
+)
+def test_a_long_text_is_looked_through_in_no_time(words):
+    body = {"error": {"message": f"[{{'loc': ['body'], 'input': '{words * (32 * 1024 // len(words))}'}}] stream"}}
+    since = time.process_time()
+    failure(400, body)
+    assert time.process_time() - since < 1.0
+
+
+def test_what_is_meant_is_seen_though_the_key_is_a_word_in_it():
+    missing = {"error": {"message": "The model `foo` does not exist", "code": "model_not_found"}}
+    too_long = {"error": {"message": "This model's maximum context length is 8192 tokens, you sent extra text."}}
+    assert isinstance(failure(404, missing, secret="x"), ModelMissing)
+    assert isinstance(failure(400, too_long, secret="x"), ContextExceeded)
+
+
+def test_words_with_the_key_in_them_are_not_shown_whatever_they_mean():
+    shown = failure(400, {"error": {"message": "canary is wrong"}}, secret="canary")
+    assert isinstance(shown, UpstreamRefused)
+    assert "canary" not in str(shown)
