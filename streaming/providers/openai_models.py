@@ -49,7 +49,7 @@ def _info(provider: str, entry: Mapping[str, Any]) -> ModelInfo:
 
 def _can_chat(entry: Mapping[str, Any]) -> bool:
     """False only for what is known not to chat."""
-    if entry.get("type") in _NO_CHAT_TYPES or entry.get("supports_chat") is False:
+    if _word(entry.get("type")) in _NO_CHAT_TYPES or entry.get("supports_chat") is False:
         return False
     if _mapping(entry.get("capabilities")).get("completion_chat") is False:
         return False
@@ -125,6 +125,10 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _words(value: Any) -> tuple[str, ...]:
     return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _whole(value: Any) -> int | None:

@@ -186,3 +186,8 @@ def test_what_is_of_a_wrong_type_counts_as_not_said(value):
 
 def test_no_list_is_too_long():
     assert len(listed(*({"id": f"m{number}"} for number in range(MAX_MODELS + 5)))) == MAX_MODELS
+
+
+@pytest.mark.parametrize("kind", [["llm"], {"of": "llm"}, 7, None])
+def test_a_type_that_is_no_word_counts_as_not_said(kind):
+    assert only(type=kind).name == "m"
