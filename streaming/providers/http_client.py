@@ -6,7 +6,7 @@ httpx over aiohttp's transport: half the CPU of httpx's own, and requests that a
 import asyncio
 import ssl
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -25,8 +25,9 @@ from streaming.protocol.errors import (
     UpstreamUnreachable,
 )
 
-# What these libraries raise when something goes wrong on the way; aiohttp's own come through where httpx has no name.
-HTTP_FAULTS = (httpx.HTTPError, aiohttp.ClientError, OSError)
+# What these libraries raise when something goes wrong on the way; aiohttp's own come through where httpx has no name,
+# and Python's where a host can be no name at all.
+HTTP_FAULTS = (httpx.HTTPError, aiohttp.ClientError, OSError, UnicodeError)
 
 _NO_NAME = "The name of the model server leads nowhere. An administrator has to check its address."
 _CLOSED = "The model server closed the connection without an answer."
@@ -98,7 +99,7 @@ class _Alike:
 
     request: httpx.Request
     url: URL
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)  # the key is among them
 
 
 class _Transport(AiohttpTransport):
@@ -182,7 +183,7 @@ def upstream_fault(fault: Exception, *, answered: bool) -> UpstreamError:
     """
     cause = fault.__cause__ if isinstance(fault, httpx.HTTPError) and fault.__cause__ is not None else fault
     match cause:
-        case aiohttp.ClientConnectorDNSError():
+        case aiohttp.ClientConnectorDNSError() | UnicodeError():
             return UpstreamUnreachable(_NO_NAME, details={"reason": "dns"})
         case aiohttp.ClientSSLError() | ssl.SSLError() | ssl.CertificateError():
             return UpstreamTls()

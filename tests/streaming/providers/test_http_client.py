@@ -9,7 +9,8 @@ import aiohttp
 import httpx
 import pytest
 
-from streaming.providers.http_client import HttpClient, http_client
+from streaming.protocol.errors import UpstreamUnreachable
+from streaming.providers.http_client import HTTP_FAULTS, HttpClient, http_client, upstream_fault
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\n\r\n{}"
 
@@ -141,3 +142,21 @@ async def test_a_refused_connection_is_a_fault_of_connecting() -> None:
         await client.send("GET", "/api/tags", None)
     assert isinstance(caught.value.__cause__, aiohttp.ClientConnectorError)
     await client.aclose()
+
+
+@pytest.mark.parametrize("host", ["models..example", ".models", "m" * 64 + ".example"])
+async def test_a_host_that_can_be_no_name_leads_nowhere(host: str) -> None:
+    client, _ = http_client(f"http://{host}/v1", connect=1.0)
+    with pytest.raises(HTTP_FAULTS) as raised:
+        await client.send("GET", "/models", None)
+    await client.aclose()
+    assert isinstance(upstream_fault(raised.value, answered=False), UpstreamUnreachable)
+
+
+async def test_the_key_is_in_no_repr() -> None:
+    async with asked() as (_, _, port):
+        client, _ = http_client(f"http://127.0.0.1:{port}", connect=1.0, key="sk-canary")
+        await send(client, "GET", "/models")
+        await client.aclose()
+    assert client._alike
+    assert "canary" not in repr(client._alike)
