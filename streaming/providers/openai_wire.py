@@ -174,7 +174,8 @@ class Answer:
         if choice.get("index"):  # one answer was asked for
             return
         self._look_for_error(b"", choice)
-        message = choice.get("delta") or choice.get("message")
+        # Where there are both, the message is what the deltas have come to.
+        message = choice.get("message") if choice.get("delta") is None else choice["delta"]
         if message:
             self._message(message, joined)
         reason = choice.get("finish_reason")

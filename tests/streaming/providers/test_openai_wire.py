@@ -530,3 +530,12 @@ def test_an_answer_without_streaming_goes_the_same_way(endpoints):
         ToolCall(id="call_c42ttmfj", name="get_weather", arguments={"city": "Tokyo"}),
         Finish(reason="tool_calls", usage=Usage(prompt_tokens=26, completion_tokens=7)),
     ]
+
+
+def test_a_message_beside_the_deltas_is_not_told_once_more():
+    read = Read(
+        b'data: {"choices":[{"delta":{"content":"Hello"},"message":{"content":"Hello"}}]}\n\n',
+        b'data: {"choices":[{"delta":{},"message":{"content":"Hello"},"finish_reason":"stop"}]}\n\n',
+    )
+    assert read.joined(Text) == "Hello"
+    assert read.finish is not None
