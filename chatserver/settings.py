@@ -209,6 +209,8 @@ OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.http_url("OPENAI_BASE_URL") or ("https://api.openai.com/v1" if OPENAI_API_KEY else "")
 if not re.fullmatch(r"[!-~]*", OPENAI_API_KEY):  # it is sent in a header
     raise ImproperlyConfigured("OPENAI_API_KEY has characters that no key has; copy it once more.")
+if re.search("[?#]", OPENAI_BASE_URL):  # paths are added to it, and it is shown
+    raise ImproperlyConfigured("OPENAI_BASE_URL has a ? or a #; leave out what begins there.")
 if OPENAI_API_KEY and "@" in urlsplit(OPENAI_BASE_URL).netloc:
     raise ImproperlyConfigured("OPENAI_BASE_URL has a password, and there is an OPENAI_API_KEY; leave one of them out.")
 DEFAULT_MODEL = env.text("DEFAULT_MODEL")

@@ -65,6 +65,8 @@ def test_mail_with_reset_links_goes_to_the_console_in_development_only(tmp_path:
         {"SIGNUP": "everyone"},
         {"OPENAI_API_KEY": "canary\nX-Other: header"},
         {"OPENAI_API_KEY": "canary with spaces"},
+        {"OPENAI_BASE_URL": "https://models.example.org/v1?api-key=canary"},
+        {"OPENAI_BASE_URL": "https://models.example.org/v1#canary"},
         {"OPENAI_API_KEY": "canary\u2026"},
         {"OPENAI_API_KEY": "canary", "OPENAI_BASE_URL": "https://me:canary@models.example.org/v1"},
     ],
