@@ -67,6 +67,7 @@ async def follow(
                     yield News(snapshot=snapshot)
                 cursor = snapshot.id
                 continue
+            asked_the_log = entries is None
             if entries is None:
                 entries = await tailer.read(run_id, cursor)
             if live is not None and not live.may_deliver:
@@ -90,7 +91,8 @@ async def follow(
                     cursor = entries[-1].id
                     if is_terminal(entries[-1]):
                         return
-                if subscription.has_more(cursor):
+                # A page of the log says nothing of the next one, and another reader may have come just as far.
+                if asked_the_log or subscription.has_more(cursor):
                     continue
             if live is not None and live.ending is not None:
                 return  # a restart takes nothing away: what there was has been given

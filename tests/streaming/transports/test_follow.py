@@ -70,3 +70,26 @@ async def test_what_a_log_has_lost_comes_as_a_snapshot_and_never_as_a_hole():
             async for news in following
         ]
     assert seen == [[1, 2], ("snapshot", 6), [7, 8]]
+
+
+class LongLog:
+    """Gives two events at a time."""
+
+    async def read(self, *, run_id: UUID, after: int, **_: Any) -> list[Entry]:
+        name = {8: "completed"}
+        return [
+            Entry(number, f'{{"event":"thread.run.{name.get(number, "in_progress")}","id":{number}')
+            for number in range(after + 1, min(after + 3, 9))
+        ]
+
+
+async def test_who_reads_the_log_does_not_wait_for_another_who_has_stopped_in_it():
+    log: Any = LongLog()
+    tailer = Tailer(event_log=log)
+    async with (
+        asyncio.timeout(5),
+        aclosing(follow(tailer=tailer, run_id=UUID(int=1), after=0, heartbeat=60)) as slow,
+    ):
+        assert [entry.id for entry in (await anext(slow)).entries] == [1, 2]  # and asks for no more
+        following = follow(tailer=tailer, run_id=UUID(int=1), after=0, heartbeat=60)
+        assert [entry.id async for news in following for entry in news.entries] == [1, 2, 3, 4, 5, 6, 7, 8]
