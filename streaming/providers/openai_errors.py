@@ -24,7 +24,7 @@ from streaming.providers.http_answer import (
     unwrapped,
 )
 from streaming.providers.retry_after import MAX_MS, retry_after_ms
-from streaming.providers.safe_text import explained
+from streaming.providers.safe_text import explained, safe_text
 
 NOT_OPENAI = (
     "That address does not answer like an OpenAI-compatible server. An administrator has to check OPENAI_BASE_URL; "
@@ -47,6 +47,8 @@ _DENIED = re.compile(
     r"|\bdisabled\b",
     re.I,
 )
+# So much of a key is not shown either; servers that show a piece of one leave the last four characters.
+_PIECE = 6
 # What a request can do without, with the words that name it.
 _OPTIONAL = {
     "reasoning_content": re.compile(r"reasoning_content"),
@@ -160,5 +162,12 @@ def _is_about(words: re.Pattern[str], said: Said) -> bool:
 
 
 def _without(secret: str, text: str | None) -> str | None:
-    """``text`` as far as it may be shown; what it means is read before: a key may be a word of any sentence."""
-    return None if secret and text and secret in text else text
+    """``text`` where it may be shown: without the key, and without a piece of it, for some servers repeat it in part.
+
+    What the text means is read before: a key may be a word of any sentence.
+    """
+    shown = safe_text(text)
+    if not secret or shown is None:
+        return shown
+    pieces = (secret[at : at + _PIECE] for at in range(max(1, len(secret) - _PIECE + 1)))
+    return None if any(piece in shown for piece in pieces) else shown

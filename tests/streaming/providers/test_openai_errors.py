@@ -328,3 +328,11 @@ def test_words_with_the_key_in_them_are_not_shown_whatever_they_mean():
     shown = failure(400, {"error": {"message": "canary is wrong"}}, secret="canary")
     assert isinstance(shown, UpstreamRefused)
     assert "canary" not in str(shown)
+
+
+@pytest.mark.parametrize(
+    "told", ["sk-canary-0123456789", "canary-0123456789", "canary-0123\u2026", "sk-c**\u2026456789"]
+)
+def test_a_piece_of_the_key_is_not_shown_either(told):
+    shown = failure(403, {"error": {"message": f"no access with {told}"}}, secret="sk-canary-0123456789")
+    assert str(shown) == UpstreamRefused.sentence
