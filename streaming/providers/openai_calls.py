@@ -15,6 +15,8 @@ from streaming.providers.values import MAX_DEPTH, arguments, deeper
 MAX_CALLS = 256
 # No tool takes more; beyond it nobody looks any more whether the arguments are whole already.
 _LOOKED_AT = 64 * 1024
+# Nor after so many looks in vain: each goes through all that has come.
+_LOOKS = 64
 
 
 class BadCalls(Exception):
@@ -78,6 +80,7 @@ class _Call:
         self._name = ""
         self._pieces: list[str] = []
         self._length = 0
+        self._looks = 0
 
     def add(self, name: str, text: str) -> None:
         self._name = self._name or name  # set once: some servers repeat it
@@ -93,7 +96,8 @@ class _Call:
             return True
         if not text or not self._pieces or self._length > _LOOKED_AT or not self._pieces[-1].rstrip().endswith("}"):
             return False
-        return arguments("".join(self._pieces))[0] is not None
+        self._looks += 1
+        return self._looks <= _LOOKS and arguments("".join(self._pieces))[0] is not None
 
     def whole(self, taken: set[str], make_id: Callable[[], str]) -> ToolCall:
         id = self._id if self._id and self._id not in taken else make_id()

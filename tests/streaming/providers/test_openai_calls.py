@@ -1,5 +1,6 @@
 import itertools
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -162,3 +163,14 @@ def test_whatever_the_cuts_and_the_order_of_the_pieces_the_calls_are_whole(calls
         pieces.append(waiting[data.draw(st.integers(0, len(waiting) - 1))].pop(0))
     found = {name: (id, arguments) for id, name, arguments in joined(*([one] for one in pieces))}
     assert found == {f"tool{index}": (f"id{index}", arguments) for index, arguments in enumerate(calls)}
+
+
+def test_pieces_that_each_look_like_an_end_are_joined_in_no_time():
+    joiner = CallJoiner(max_text=10**6, make_id=lambda: "made")
+    since = time.process_time()
+    joiner.add([{"function": {"name": "n", "arguments": '{"a":"'}}])
+    joiner.add([{"function": {"name": "n", "arguments": "}"}}] * 20_000)
+    joiner.add([{"function": {"name": "n", "arguments": '"}'}}])
+    assert time.process_time() - since < 1.0
+    (call,) = joiner.calls()
+    assert call.arguments == {"a": "}" * 20_000}
