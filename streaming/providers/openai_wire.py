@@ -153,7 +153,12 @@ class Answer:
                 raise UpstreamTruncated()
             self._finish(joined)
             return
-        record = self._record(event.data)
+        try:
+            record = self._record(event.data)
+        except UpstreamProtocol:
+            if not self.concluded or event.name == b"error":
+                raise
+            return  # what it says after its reason to stop takes nothing of the answer away, unless it is an error
         self._look_for_error(event.name, record)
         if self.model is None and isinstance(record.get("model"), str):
             self.model = record["model"] or None

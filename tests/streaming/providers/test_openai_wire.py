@@ -539,3 +539,13 @@ def test_a_message_beside_the_deltas_is_not_told_once_more():
     )
     assert read.joined(Text) == "Hello"
     assert read.finish is not None
+
+
+@pytest.mark.parametrize("last", [b"null", b"done", b"[done]", b'{"choices":[],"usage":{"prompt_tokens":1', b"\xff"])
+def test_nonsense_after_the_reason_to_stop_takes_nothing_of_the_answer_away(last):
+    read = Read(
+        b'data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":"stop"}]}\n\n',
+        b"data: " + last + b"\n\ndata: [DONE]\n\n",
+    )
+    assert read.joined(Text) == "Hello"
+    assert read.finish is not None
