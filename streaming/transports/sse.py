@@ -43,7 +43,7 @@ async def _body(
         if start.after > 0 or start.snapshot is not None or engine.tailer.at_hand(run.pk, 0) is None:
             yield unsent
             unsent = b""
-        if start.snapshot is not None:
+        if start.snapshot is not None and live.may_deliver:
             yield sse_wire.frame(start.snapshot, start.after, names=names)
         events = follow(
             tailer=engine.tailer,

@@ -110,7 +110,7 @@ class Subscriptions:
 
     async def _follow(self, followed: _Followed) -> None:
         run, start = followed.run, followed.start
-        if start.snapshot is not None:
+        if start.snapshot is not None and self._live.may_deliver:
             await self._deliver(followed, start.after, start.snapshot)
         events = follow(
             tailer=self._engine.tailer,

@@ -12,8 +12,10 @@ from streaming.eventlog.tailer import Tailer
 from streaming.protocol.codec import Entry
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text
+from streaming.transports.beginning import Beginning
 from streaming.transports.follow import follow
 from streaming.transports.live import Live
+from streaming.transports.sse import stream_run
 from tests.support.bench import principal_of, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,3 +95,15 @@ async def test_who_reads_the_log_does_not_wait_for_another_who_has_stopped_in_it
         assert [entry.id for entry in (await anext(slow)).entries] == [1, 2]  # and asks for no more
         following = follow(tailer=tailer, run_id=UUID(int=1), after=0, heartbeat=60)
         assert [entry.id async for news in following for entry in news.entries] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+async def test_a_snapshot_is_not_given_to_who_has_lost_the_right_to_it_meanwhile(user: User):
+    live = Live(principal_of(user))
+    async with running(user, [[[Text("Hello")], [STOP]]]) as bench:
+        run = await bench.send()
+        await bench.until(run, "thread.run.completed")
+        start = Beginning(mode="snapshot", head=3, after=3, wish="auto", snapshot='{"canary":1}')
+        body = aiter(stream_run(bench.engine, run, live, start=start, names=False))
+        await anext(body)  # the opening; who takes it takes their time
+        live.end("not_authenticated")
+        assert [data async for data in body] == []
