@@ -54,11 +54,14 @@ class CallJoiner:
         if not isinstance(function, dict):
             raise BadCalls("bad_tool_calls")
         name, text = _text(function.get("name")), _arguments_text(function.get("arguments"))
-        self._room -= len(name) + len(text)
-        if self._room < 0:
-            raise BadCalls("tool_calls_too_long")
+        self._take(len(name) + len(text))
         index = piece.get("index")
         self._call(index if type(index) is int else 0, _text(piece.get("id")), name, text).add(name, text)
+
+    def _take(self, length: int) -> None:
+        self._room -= length
+        if self._room < 0:
+            raise BadCalls("tool_calls_too_long")
 
     def _call(self, index: int, id: str, name: str, text: str) -> "_Call":
         """The call that such a piece belongs to."""
@@ -66,6 +69,7 @@ class CallJoiner:
         if call is None or (not id and call.is_over_before(name, text)):
             if len(self._calls) == MAX_CALLS:
                 raise BadCalls("too_many_tool_calls")
+            self._take(len(id))
             call = _Call(id)
             self._calls.append(call)
         if id:

@@ -174,3 +174,9 @@ def test_pieces_that_each_look_like_an_end_are_joined_in_no_time():
     assert time.process_time() - since < 1.0
     (call,) = joiner.calls()
     assert call.arguments == {"a": "}" * 20_000}
+
+
+def test_ids_take_room_too():
+    with pytest.raises(BadCalls, match="tool_calls_too_long"):
+        joined([piece(0, "i" * 600, "n"), piece(1, "j" * 600, "n")], max_text=1000)
+    joined([piece(0, "i" * 600, "n"), piece(0, "i" * 600, "n")], max_text=1000)  # one that is repeated is kept once
