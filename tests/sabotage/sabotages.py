@@ -291,8 +291,8 @@ SABOTAGES = (
     Sabotage(
         name="a key that a model server repeats is shown",
         path="streaming/providers/openai_errors.py",
-        old="if secret and said.text and secret in said.text else said",
-        new="if not said.text else said",
+        old="return None if any(piece in shown for piece in pieces) else shown",
+        new="return shown",
         seen_by=("tests/streaming/providers/test_openai_errors.py",),
     ),
     Sabotage(

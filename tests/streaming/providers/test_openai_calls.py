@@ -138,9 +138,9 @@ def test_more_calls_than_any_turn_has_are_refused():
 
 
 def test_more_text_than_allowed_is_refused():
-    assert joined([piece(0, "a", "b", '{"x":12}')], max_text=9)
+    assert joined([piece(0, "a", "b", '{"x":12}')], max_text=10)
     with pytest.raises(BadCalls, match="too_long"):
-        joined([piece(0, "a", "b", '{"x":12}'), piece(0, None, None, " ")], max_text=9)
+        joined([piece(0, "a", "b", '{"x":12}'), piece(0, None, None, " ")], max_text=10)
 
 
 ARGUMENTS = st.dictionaries(st.text(max_size=3), st.text(max_size=6) | st.integers() | st.none(), max_size=3)
