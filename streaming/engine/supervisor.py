@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
@@ -61,6 +62,9 @@ class Supervisor:
         self._not_before: dict[UUID, float] = {}  # runs whose worker fell, and when to try again
         self._claiming = False
         self._reserved = 0  # places for runs that are being opened
+        self._promised = 0  # places for what is being claimed
+        self._room_found = 0  # for how many there was room when who waits was last looked at
+        self._giving = threading.Lock()  # whoever gives a place, in the loop or in the thread that claims
         self._nobody_waits = False  # but for a bounded model server, as far as the last look went
         self._in_line = 1  # who waits for whatever, in the same way; none are what nobody looks for when a run ends
         self._unworked: Set[UUID] = frozenset()  # leases of ours that had no worker at the last beat
@@ -83,26 +87,35 @@ class Supervisor:
 
     @property
     def _room(self) -> int:
-        return self._capacity - self._reserved - len(self._workers)
+        return self._capacity - self._reserved - self._promised - len(self._workers)
 
     @contextmanager
     def places(self, runs: int, taken: Callable[[Run, Claim], None]) -> Iterator[Hands | None]:
         """Hands for so many runs that are about to be opened, for as long as that takes; None where those that wait
         come first, or there is no room. ``taken`` is theirs, and lets ``begin`` have the run in the loop.
         """
-        if self._room < runs:
-            self._nobody_waits = False
-        if self.draining or not self._nobody_waits:
+        if not self._reserve(runs):
             yield None
             return
-        self._reserved += runs
         self._may_hold = True
         self._idle.clear()  # a drain that begins now waits for what is being opened
         try:
             yield Hands(holder=self._holder, expiry=self._lease_expiry, max_parallel=self._max_parallel, taken=taken)
         finally:
             self._reserved -= runs
+            self._may_hold = True  # also where it is not known what came of it, and whatever a beat found meanwhile
             self._may_be_idle()
+            if self._in_line:
+                self._look.set()  # whoever looked meanwhile may have found no room
+
+    def _reserve(self, runs: int) -> bool:
+        with self._giving:
+            if self._room < runs:
+                self._nobody_waits = False
+            if self.draining or not self._nobody_waits:
+                return False
+            self._reserved += runs
+        return True
 
     def begin(self, claim: Claim, prompt: Prompt | None) -> None:
         """Work on a run that was taken as it was opened. ``prompt`` is its, where it is at hand."""
@@ -200,7 +213,8 @@ class Supervisor:
                 self._sweep_at = 0.0  # there is one for the next place that is free
 
     async def _take_over(self, run_id: UUID) -> None:
-        self._claiming = self._may_hold = True
+        self._claiming, self._promised = True, 1
+        self._idle.clear()
         try:
             claim = await self._shop.leases(
                 run_lease.claim_orphan,
@@ -213,11 +227,14 @@ class Supervisor:
                 log.warning("took over a run that was left", run=str(run_id), number=claim.number, lost=claim.lost)
                 self._employ(claim)
         finally:
-            self._claiming = False
+            self._claiming, self._promised = False, 0
+            self._may_hold = True  # also where it is not known what came of it
+            self._may_be_idle()
 
     async def _claim_what_fits(self) -> None:
         while not self.draining and (room := min(self._room, CLAIMED_AT_ONCE)) > 0:
             wanted, got = await self._claim(room)
+            room = self._room_found
             self._in_line -= got
             self._nobody_waits = got == wanted < room
             if got < wanted:
@@ -231,7 +248,7 @@ class Supervisor:
     async def _claim(self, room: int) -> tuple[int, int]:
         """Take up to so many runs; returns how many were wanted, and how many there were."""
         self._idle.clear()  # a drain that begins now waits for what is being claimed
-        self._claiming, wanted = True, room
+        self._claiming, wanted, self._room_found = True, room, room
         try:
             wanted, claims = await self._shop.leases(
                 run_queue.claim_shares,
@@ -243,7 +260,7 @@ class Supervisor:
             for claim in claims:
                 self._employ(claim)
         finally:
-            self._claiming = False
+            self._claiming, self._promised = False, 0
             self._may_hold |= wanted > 0  # also where it is not known what came of it
             self._may_be_idle()
         return wanted, len(claims)
@@ -251,13 +268,18 @@ class Supervisor:
     def _shares(self, loads: Sequence[Load], *, room: int) -> Mapping[str, int]:
         """Called in a thread."""
         self._in_line = sum(load.waiting for load in loads)
-        return shares(loads, room=room, max_parallel=self._max_parallel)
+        with self._giving:
+            self._room_found = max(0, min(room, self._room))  # some may have been given away since
+            shared = shares(loads, room=self._room_found, max_parallel=self._max_parallel)
+            self._promised = sum(shared.values())
+        return shared
 
     def _employ(self, claim: Claim, prompt: Prompt | None = None) -> None:
         worker = Worker(claim=claim, workshop=self._shop, prompt=prompt)
         if before := self._workers.get(claim.run_id):
             before.fence_out()
         self._workers[claim.run_id] = worker
+        self._may_hold = True
         self._idle.clear()
         task = self._shop.tasks.spawn(worker.carry_out(), name=f"run {claim.run_id}")
         task.add_done_callback(lambda done: self._dismiss(worker, done))
@@ -276,7 +298,7 @@ class Supervisor:
             self._look.set()  # there is room for another one
 
     def _may_be_idle(self) -> None:
-        if not self._workers and not self._reserved:
+        if not (self._workers or self._reserved or self._claiming):
             self._idle.set()
 
     async def _beat(self) -> None:

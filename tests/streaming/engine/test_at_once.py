@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import User
+from conversations import selectors
 from conversations.models import ModelServer, RunLease
 from conversations.services import run_lease, run_queue
 from streaming.engine import worker
@@ -216,3 +217,98 @@ async def test_a_new_run_that_cannot_be_let_go_of_keeps_its_number(user: User):
                 await asyncio.sleep(0.01)
         stored = await bench.stored(run)
     assert (stored.entries, stored.lease.holder) == (before, "them")
+
+
+async def test_a_beat_while_a_run_is_being_opened_is_not_the_last_one_that_extends_its_lease(user: User):
+    async with running(user, [[asyncio.Event(), *ANSWER]]) as bench:
+        await looked_who_waits(bench.engine.supervisor)
+        supervisor = bench.engine.supervisor
+        with bench.engine.places(1) as hands:
+            await supervisor._beat()  # before the run is committed: this process holds nothing
+            run = await bench.send(hands=hands)
+        await sync_to_async(RunLease.objects.filter(pk=run.pk).update)(expires_at=None)
+        await supervisor._beat()
+        lease = await sync_to_async(RunLease.objects.get)(pk=run.pk)
+    assert lease.expires_at is not None
+
+
+async def test_who_found_no_room_is_looked_for_when_a_place_is_given_back(user: User, settings: Any):
+    settings.RUN_CAPACITY = 1
+    async with running(user, [ANSWER]) as bench:
+        supervisor = bench.engine.supervisor
+        supervisor._poll = 60.0  # nobody looks by the clock
+        await looked_who_waits(supervisor)
+        await asyncio.sleep(1.1)  # the last look by the old one
+        with bench.engine.places(1) as hands:
+            assert hands is not None
+            run = await bench.send()
+            async with asyncio.timeout(5):
+                while not supervisor._in_line:
+                    await asyncio.sleep(0.01)
+        await bench.watch(run)
+
+
+async def test_a_place_that_is_promised_to_who_waits_is_not_given_away(user: User, settings: Any):
+    settings.RUN_CAPACITY = 1
+    async with running(user, [[asyncio.Event(), *ANSWER]]) as bench:
+        await looked_who_waits(bench.engine.supervisor)
+        claim_next, loop, asked = run_queue.claim_next, asyncio.get_running_loop(), list[bool]()
+
+        async def has_one() -> bool:
+            return has_place(bench)
+
+        def claimed_meanwhile(**facts: Any) -> Any:
+            asked.append(asyncio.run_coroutine_threadsafe(has_one(), loop).result(5))
+            return claim_next(**facts)
+
+        with mock.patch.object(run_queue, "claim_next", side_effect=claimed_meanwhile):
+            run = await bench.send()
+            await bench.until(run, "thread.run.in_progress")
+    assert asked == [False]
+
+
+async def test_a_place_that_is_given_away_meanwhile_is_not_claimed_for(user: User, settings: Any):
+    settings.RUN_CAPACITY = 1
+    async with running(user, [[asyncio.Event(), *ANSWER]] * 2) as bench:
+        await looked_who_waits(bench.engine.supervisor)
+        loads, loop, opening = selectors.loads, asyncio.get_running_loop(), ExitStack()
+
+        async def take_one() -> None:
+            assert opening.enter_context(bench.engine.places(1)) is not None
+
+        def looked_meanwhile() -> Any:
+            found = loads()
+            if any(load.waiting for load in found) and bench.engine.supervisor._nobody_waits:
+                asyncio.run_coroutine_threadsafe(take_one(), loop).result(5)
+            return found
+
+        with mock.patch.object(selectors, "loads", side_effect=looked_meanwhile):
+            run = await bench.send()
+            async with asyncio.timeout(5):
+                while not bench.engine.supervisor._in_line:
+                    await asyncio.sleep(0.01)
+                while bench.engine.supervisor._claiming:
+                    await asyncio.sleep(0.01)
+            assert bench.engine.supervisor.running == 0
+        opening.close()
+        await bench.until(run, "thread.run.in_progress")
+
+
+async def test_a_drain_waits_for_what_is_being_claimed_while_a_place_is_given_back(user: User):
+    async with running(user, [ANSWER]) as bench:
+        await looked_who_waits(bench.engine.supervisor)
+        claim_next, loop, idle = run_queue.claim_next, asyncio.get_running_loop(), list[bool]()
+
+        async def opens_nothing() -> bool:
+            with bench.engine.places(1) as hands:
+                assert hands is not None
+            return bench.engine.supervisor._idle.is_set()
+
+        def claimed_meanwhile(**facts: Any) -> Any:
+            idle.append(asyncio.run_coroutine_threadsafe(opens_nothing(), loop).result(5))
+            return claim_next(**facts)
+
+        with mock.patch.object(run_queue, "claim_next", side_effect=claimed_meanwhile):
+            run = await bench.send()
+            await bench.watch(run)
+    assert idle == [False]
