@@ -1,6 +1,7 @@
 """Who works on a run: claiming, beating, finding those whose worker is gone. Always by the database's clock."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
@@ -60,18 +61,24 @@ class Claim:
     opened: Sequence[Entry] = field(default=(), repr=False)
 
 
+def _still_there() -> AbstractContextManager[bool]:
+    return nullcontext(True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hands:
     """A process with room for the runs that it is about to open: it has them from the moment they are there.
 
     ``max_parallel`` as in ``claim_next``. ``taken`` is called with what was opened after the commit, in the thread that
-    opened it, and rings the bell for it.
+    opened it, and rings the bell for it. ``used`` is around all that the thread does with them, and says whether they
+    are still there: whoever asked for the runs may have gone.
     """
 
     holder: str
     expiry: float
     max_parallel: int
     taken: Callable[[Run, Claim], None]
+    used: Callable[[], AbstractContextManager[bool]] = _still_there
 
 
 @dataclass(frozen=True, kw_only=True)

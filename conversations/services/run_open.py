@@ -5,6 +5,7 @@ to a thread that is busy, joins the thread's queue instead (``run_waiting.py``).
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -98,13 +99,14 @@ def open_run(
         "choose": choose,
         "key": key,
         "max_waiting": max_waiting,
-        "hands": hands,
     }
-    try:
-        return _open_run(**facts)
-    except IntegrityError:
-        # Another request took the key or the thread between our look and our write, and has committed by now.
-        return _open_run(**facts)
+    with nullcontext(False) if hands is None else hands.used() as ours:
+        facts["hands"] = hands if ours else None
+        try:
+            return _open_run(**facts)
+        except IntegrityError:
+            # Another request took the key or the thread between our look and our write, and has committed by now.
+            return _open_run(**facts)
 
 
 @verb

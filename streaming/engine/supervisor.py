@@ -18,6 +18,7 @@ from conversations.services.run_lease import Claim, Hands
 from streaming.engine.outcome import Cancelled
 from streaming.engine.prompt import Prompt
 from streaming.engine.queue import shares
+from streaming.engine.use import Use
 from streaming.engine.worker import HandedBack, Worker
 from streaming.engine.workshop import Workshop
 from streaming.protocol.codec import Entry
@@ -99,14 +100,17 @@ class Supervisor:
             return
         self._may_hold = True
         self._idle.clear()  # a drain that begins now waits for what is being opened
+        use = Use(partial(self._give_back, runs))
         try:
-            yield Hands(holder=self._holder, expiry=self._lease_expiry, max_parallel=self._max_parallel, taken=taken)
+            yield Hands(
+                holder=self._holder,
+                expiry=self._lease_expiry,
+                max_parallel=self._max_parallel,
+                taken=taken,
+                used=use.in_thread,
+            )
         finally:
-            self._reserved -= runs
-            self._may_hold = True  # also where it is not known what came of it, and whatever a beat found meanwhile
-            self._may_be_idle()
-            if self._in_line:
-                self._look.set()  # whoever looked meanwhile may have found no room
+            use.end()
 
     def _reserve(self, runs: int) -> bool:
         with self._giving:
@@ -116,6 +120,13 @@ class Supervisor:
                 return False
             self._reserved += runs
         return True
+
+    def _give_back(self, runs: int) -> None:
+        self._reserved -= runs
+        self._may_hold = True  # also where it is not known what came of it, and whatever a beat found meanwhile
+        self._may_be_idle()
+        if self._in_line:
+            self._look.set()  # whoever looked meanwhile may have found no room
 
     def begin(self, claim: Claim, prompt: Prompt | None) -> None:
         """Work on a run that was taken as it was opened. ``prompt`` is its, where it is at hand."""

@@ -1,6 +1,7 @@
 """Runs that are worked on from the moment they are opened, without a claim of their own."""
 
 import asyncio
+import threading
 from contextlib import ExitStack, suppress
 from typing import Any
 from unittest import mock
@@ -12,12 +13,14 @@ from chatserver.accounts.models import User
 from conversations import selectors
 from conversations.models import ModelServer, RunLease
 from conversations.services import run_lease, run_queue
+from conversations.services.run_rows import Choice
 from streaming.engine import worker
 from streaming.engine.supervisor import Supervisor
 from streaming.protocol.lifecycle import RunStatus
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text
 from tests.support.bench import EngineBench, running
+from tests.support.stored import ask as ask_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -312,3 +315,44 @@ async def test_a_drain_waits_for_what_is_being_claimed_while_a_place_is_given_ba
             run = await bench.send()
             await bench.watch(run)
     assert idle == [False]
+
+
+async def test_a_place_is_kept_while_it_is_filled_for_a_request_that_has_gone(user: User, settings: Any):
+    settings.RUN_CAPACITY = 1
+    async with running(user, [[asyncio.Event(), *ANSWER]]) as bench:
+        await looked_who_waits(bench.engine.supervisor)
+        writing, go_on = threading.Event(), threading.Event()
+
+        def chosen_slowly() -> Any:
+            writing.set()
+            assert go_on.wait(5)
+            return [Choice(provider="scripted", model="model")]
+
+        async def ask() -> None:
+            with bench.engine.places(1) as hands:
+                await sync_to_async(ask_of, thread_sensitive=False)(user, choose=chosen_slowly, hands=hands)
+
+        asking = asyncio.ensure_future(ask())
+        await asyncio.to_thread(writing.wait, 5)
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+        assert not bench.engine.supervisor.has_room
+        assert not bench.engine.supervisor._idle.is_set(), "a drain waits for it"
+        go_on.set()
+        async with asyncio.timeout(5):
+            while not bench.engine.supervisor.running:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert bench.engine.supervisor._reserved == 0
+
+
+async def test_what_a_thread_begins_for_a_request_that_has_gone_waits_for_its_turn(user: User):
+    async with running(user, [ANSWER]) as bench:
+        await looked_who_waits(bench.engine.supervisor)
+        with bench.engine.places(1) as hands:
+            """Its request is cancelled before the thread gets to it."""
+        with mock.patch.object(bench.engine.supervisor, "begin") as begin:
+            run = await bench.send(hands=hands)
+            await bench.watch(run)
+        begin.assert_not_called()
