@@ -356,3 +356,15 @@ async def test_what_a_thread_begins_for_a_request_that_has_gone_waits_for_its_tu
             run = await bench.send(hands=hands)
             await bench.watch(run)
         begin.assert_not_called()
+
+
+async def test_a_lease_whose_answer_was_lost_is_given_up_whatever_a_beat_found_before(user: User):
+    async with running(user, [ANSWER]) as bench:
+        supervisor = bench.engine.supervisor
+        await looked_who_waits(supervisor)
+        with mock.patch.object(supervisor, "begin"), bench.engine.places(1) as hands:
+            await supervisor._beat()  # before the run is committed: this process holds nothing
+            run = await bench.send(hands=hands)
+        await supervisor._beat()
+        await bench.watch(run)
+        (await bench.stored(run)).agree()
