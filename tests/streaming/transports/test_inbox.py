@@ -41,7 +41,7 @@ async def test_everything_comes_in_order():
 async def test_a_flood_is_told_once_and_the_rest_is_thrown_away():
     seen, floods = await filled(frame() for _ in range(10_000))
     assert floods == 1
-    assert len(seen) == BURST + 2
+    assert BURST + 2 <= len(seen) < BURST + 100, "a hundred a second may come in after the burst"
     assert seen[-1] == GONE
 
 
