@@ -27,18 +27,19 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md, kept or missed")
     parser.add_argument("--held-for", type=float, default=HELD_FOR, help="seconds for which the crowd stays")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="how many there are in the long part")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, help="three; in the short form two")
     parser.add_argument("--shape", action="append", choices=[shape.name for shape in SHAPES])
     chosen = parser.parse_args()
+    rounds = chosen.rounds or (2 if chosen.short else 3)
     end_in_order()
     if chosen.short:
-        figures = short_form(rounds=chosen.rounds)
+        figures = short_form(rounds=rounds)
         print(markdown(figures))
         return int(any(figure.worse for figure in figures))
     wanted = chosen.shape or [shape.name for shape in SHAPES]
     shapes = [shape for shape in SHAPES if shape.name in wanted]
     parts = [chosen.only] if chosen.only else ["rounds", "growth", "many", "long"]
-    figures = long_form(shapes, parts=parts, rounds=chosen.rounds, held_for=chosen.held_for)
+    figures = long_form(shapes, parts=parts, rounds=rounds, held_for=chosen.held_for)
     if "long" in parts:
         figures += long_figures(shapes, messages=chosen.messages)
     print(markdown(figures))

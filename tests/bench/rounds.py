@@ -1,6 +1,7 @@
 """What was measured in several rounds, and what of that counts. Pure."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ Choice = Callable[[Sequence[float]], float]
 
 def middle(values: Sequence[float]) -> float:
     """The median; nan where a round has none."""
-    return math.nan if any(math.isnan(value) for value in values) else sorted(values)[len(values) // 2]
+    return math.nan if any(math.isnan(value) for value in values) else statistics.median(values)
 
 
 def best(values: Sequence[float]) -> float:
