@@ -100,8 +100,10 @@ async def test_a_stop_reaches_it(user: User):
 async def test_where_the_model_server_is_bounded_it_waits_for_its_turn(user: User):
     async with running(user, [ANSWER]) as bench:
         await sync_to_async(ModelServer.objects.update_or_create)(name="scripted", defaults={"max_parallel": 1})
-        run = await bench.send_at_once()
-        await bench.watch(run)
+        with mock.patch.object(bench.engine.supervisor, "begin") as begun:
+            run = await bench.send_at_once()
+            await bench.watch(run)
+        assert not begun.called, "it was claimed from the line"
         stored = await bench.stored(run)
     stored.agree()
 
