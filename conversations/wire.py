@@ -10,6 +10,7 @@ from conversations.models import Approval, Message, Run, Step, Thread
 from conversations.selectors import UnderWay
 from streaming.protocol import objects
 from streaming.protocol.errors import ErrorObject
+from streaming.protocol.notices import Notice
 
 
 def time(moment: datetime | None) -> str | None:
@@ -44,6 +45,7 @@ def run_object(run: Run) -> objects.Run:
         error=None if run.error is None else msgspec.convert(run.error, ErrorObject),
         usage=None if run.usage is None else msgspec.convert(run.usage, objects.Usage),
         timing=None if run.timing is None else msgspec.convert(run.timing, objects.Timing),
+        notices=msgspec.convert(run.notices, list[Notice]) if run.notices else [],
     )
 
 

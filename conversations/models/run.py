@@ -42,6 +42,7 @@ class Run(models.Model):
     error_code = models.CharField(max_length=60, blank=True, default="")
     usage = models.JSONField(null=True, blank=True)
     timing = models.JSONField(null=True, blank=True)
+    notices = models.JSONField(null=True, blank=True)  # what its model was not given (streaming/protocol/notices.py)
     # What it took until it was parked (streaming/engine/measure.py), for whoever goes on with it.
     so_far = models.JSONField(null=True, blank=True)
     # The number of its last event, written with the terminal status; the live head stands on the lease.

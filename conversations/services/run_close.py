@@ -79,6 +79,7 @@ def close_run(
         error_code=run.error.code if run.error else "",
         usage=wire.plain(run.usage),
         timing=wire.plain(run.timing),
+        notices=wire.plain(run.notices) or None,
         head=head + len(entries),
     )
     if not ended:

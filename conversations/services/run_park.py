@@ -13,12 +13,14 @@ from conversations.ports import ports
 from conversations.services.locks import lock_thread_of
 from conversations.services.run_close import EndRefused, LeaseLost, store_answer, store_steps
 from conversations.services.run_lease import Claim
+from conversations.wire import plain
 from streaming.protocol import objects
 from streaming.protocol.approvals import binding
 from streaming.protocol.codec import Entry, encode
 from streaming.protocol.errors import NotFound
 from streaming.protocol.events import Event
 from streaming.protocol.lifecycle import RunStatus, sources_of
+from streaming.protocol.notices import Notice
 
 
 @verb
@@ -31,6 +33,7 @@ def park_run(
     approvals: Sequence[objects.Approval],
     so_far: dict[str, Any],
     held: float,
+    notices: Sequence[Notice],
     events: Sequence[Event],
 ) -> list[Entry]:
     """Leave the run to a person: it is held by nobody until every approval is decided. Conditional as an end is.
@@ -48,7 +51,7 @@ def park_run(
     if not lease.update(head=head + len(entries), holder="", expires_at=None, held=held, held_since=None):
         raise LeaseLost(f"run {claim.run_id}: lease {claim.number} at {head} is not ours")
     ours = Run.objects.filter(pk=claim.run_id, status__in=sources_of(RunStatus.REQUIRES_ACTION))
-    if not ours.update(status=RunStatus.REQUIRES_ACTION, so_far=so_far):
+    if not ours.update(status=RunStatus.REQUIRES_ACTION, so_far=so_far, notices=plain(notices) or None):
         raise EndRefused(f"run {claim.run_id} may not be parked")
     run = Run.objects.get(pk=claim.run_id)
     store_answer(run, message)

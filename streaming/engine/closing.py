@@ -74,6 +74,7 @@ async def park_for_good(shop: Workshop, claim: Claim, parking: Parking, *, held:
             approvals=parking.approvals,
             so_far=so_far,
             held=held,
+            notices=parking.run.notices,
             events=parking.events,
         ),
     )

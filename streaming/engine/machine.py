@@ -36,6 +36,7 @@ from streaming.protocol.approvals import NEVER_ALLOWED, waits
 from streaming.protocol.errors import ErrorObject
 from streaming.protocol.events import Event, RunCancelling, RunInProgress, RunRequiresAction
 from streaming.protocol.lifecycle import MessageStatus, RunStatus, may_become
+from streaming.protocol.notices import Notice, left_out, noted
 from streaming.protocol.objects import Approval, Message, Run, Step
 from streaming.protocol.snapshot import RunState
 from streaming.protocol.text import clean
@@ -120,6 +121,7 @@ class RunMachine:
         self._left_open = frozenset(step.id for step in state.open_steps)  # by another process
         self._told: dict[str, tuple[int, int]] = {}  # by step: characters of output, and bytes that still fit
         self._cut: set[str] = set()
+        self._notices: list[Notice] = []
         self._room = limits.max_answer - size(answer.text) - size(answer.thinking)
         self._outcome: Completed | Incomplete | None = None
 
@@ -168,10 +170,13 @@ class RunMachine:
             return Park(tuple(self._waiting.values()))
         return Ask(self._messages)
 
-    def give_prompt(self, messages: tuple[PromptMessage, ...]) -> None:
-        """What the model is to be asked with, where that was not known when the machine was made."""
+    def give_prompt(self, messages: tuple[PromptMessage, ...], *, notices: Sequence[Notice] = ()) -> None:
+        """What the model is to be asked with, where that was not known when the machine was made. ``notices`` say what
+        it is not given; readers are told when the run begins.
+        """
         self._require(not self._begun, "the model has been asked already")
         self._messages = messages
+        self._notices = list(notices)
 
     def begin(
         self, *, at: float, attempt: int, earlier: Sequence[Step] = (), asks: Asks = nobody_is_asked
@@ -213,7 +218,7 @@ class RunMachine:
         )
         return Parking(
             events=self._teller.take(),
-            run=self.run,
+            run=replace(self.run, notices=noted(self.run.notices, self._notices)),
             message=self.answer,
             steps=self.state.steps,
             approvals=approvals,
@@ -275,6 +280,7 @@ class RunMachine:
         self._teller.end_thinking(at=at)
         if finish is not None:
             self._measure.turn_ended(finish.usage, at=at)
+            self._note_what_was_left_out(finish.left_out)
         reason = None if finish is None or finish.reason is None else clean(finish.reason)[:MAX_REASON]
         cut_off = "max_tokens" if self.answer_full else CUT_OFF.get(reason or "")
         shown = max(self.limits.max_calls_shown, self.limits.max_tool_steps + 1)
@@ -357,7 +363,9 @@ class RunMachine:
         self._begun = True
         self._measure.began(at)
         started_at = self.run.started_at or rfc3339(at)
-        run = replace(self.run, status=RunStatus.IN_PROGRESS.value, attempt=attempt, started_at=started_at)
+        notices = noted(self.run.notices, self._notices)
+        status = RunStatus.IN_PROGRESS.value
+        run = replace(self.run, status=status, attempt=attempt, started_at=started_at, notices=notices)
         self._teller.tell(RunInProgress(run_id=run.id, thread_id=run.thread_id, attempt=attempt, run=run))
 
     def _open_call(self, call: ToolCall, *, at: float, cut_off: bool) -> VettedCall:
@@ -453,7 +461,12 @@ class RunMachine:
             error=outcome.error if isinstance(outcome, Failed) else None,
             usage=self._measure.usage(),
             timing=self._measure.timing(at=at),
+            notices=noted(self.run.notices, self._notices),
         )
+
+    def _note_what_was_left_out(self, names: Sequence[str]) -> None:
+        if names:
+            self._notices = noted(self._notices, [left_out(names)])
 
     def _require_asking(self) -> None:
         asking = self._begun and not self.ended and self._outcome is None and not (self._pending or self._waiting)

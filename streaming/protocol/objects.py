@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streaming.protocol.errors import ErrorObject
+from streaming.protocol.notices import Notice
 
 StepKind = Literal["reasoning", "tool_calls"]
 
@@ -56,6 +57,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorObject | None = None
     usage: Usage | None = None
     timing: Timing | None = None
+    notices: list[Notice] = []
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,11 +36,13 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
 class Finish(msgspec.Struct, frozen=True, kw_only=True):
     """The model server says that it is done. Only after this is an answer complete. Always the last chunk.
 
-    ``reason`` is ``stop``, ``length`` or ``content_filter``; other words are passed on as they came.
+    ``reason`` is ``stop``, ``length`` or ``content_filter``; other words are passed on as they came. ``left_out`` names
+    what the server refused to take, and was asked without.
     """
 
     reason: str | None
     usage: Usage
+    left_out: tuple[str, ...] = ()
 
 
 Chunk = Text | Thinking | ToolCall | Finish

@@ -27,7 +27,7 @@ from streaming.providers.http_answer import parsed
 from streaming.providers.http_client import header, http_client
 from streaming.providers.openai_errors import NOT_OPENAI, http_failure, refused_parts
 from streaming.providers.openai_models import MAX_MODELS, is_listing, model_infos
-from streaming.providers.openai_wire import Answer, request_body
+from streaming.providers.openai_wire import Answer, left_out, request_body
 from streaming.providers.reader import BodyReader
 from streaming.providers.sse_lines import SseEvent, SseSplitter
 from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
@@ -84,6 +84,7 @@ class OpenAIProvider:
         fault: UpstreamError | None = None
         until: float | None = None
         async with self._asked(request, stream=True) as (response, deadline):
+            answer.left_out = self._left_out(request)
             _check_stream(response)
             reader = self._reader(response, deadline, beat=self._beat)
             while not answer.finished and fault is None:
@@ -111,6 +112,7 @@ class OpenAIProvider:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
         answer = self._answer()
         async with self._asked(request, stream=False) as (response, deadline):
+            answer.left_out = self._left_out(request)
             kind = header(response, "content-type").lower()
             if "json" not in kind and "event-stream" not in kind:
                 raise UpstreamProtocol(NOT_OPENAI)
@@ -181,6 +183,11 @@ class OpenAIProvider:
 
     def _reader(self, response: httpx.Response, deadline: float, *, beat: Beat | None = None) -> BodyReader:
         return BodyReader(response, deadline=deadline, idle=self._idle, beat=beat)
+
+    def _left_out(self, request: ChatRequest) -> tuple[str, ...]:
+        """Of a request that was taken just now."""
+        without = self._not_taken(request.model)
+        return left_out(request, without) if without else ()
 
     def _not_taken(self, model: str) -> frozenset[str]:
         until, refused = self._refused.get(model, (0.0, frozenset()))

@@ -29,6 +29,8 @@ _REASONS = {
 }
 _PARAMETERS = ("temperature", "top_p", "top_k", "seed", "max_tokens")
 _EFFORTS = {"max": "high"}  # Ollama's strongest word is none of OpenAI's
+# What a person asked for, by the field that carries it. Without the others a server may be asked, and nobody minds.
+_ASKED_FOR = {"tools": "tools", "reasoning_effort": "thinking", "top_k": "top_k"}
 _NO_REASON = frozenset({"", "null", "None"})
 # With these a server says that it gave up: no answer is whole because of them.
 _GIVEN_UP = frozenset({"abort", "aborted", "cancelled", "canceled"})
@@ -53,6 +55,12 @@ def request_body(request: ChatRequest, *, stream: bool, without: frozenset[str] 
     if stream and "stream_options" not in without:
         body["stream_options"] = {"include_usage": True}
     return body
+
+
+def left_out(request: ChatRequest, without: frozenset[str]) -> tuple[str, ...]:
+    """What was asked for and is not in a body that was written ``without`` these, in people's words."""
+    body = request_body(request, stream=False)
+    return tuple(word for field, word in _ASKED_FOR.items() if field in without and field in body)
 
 
 def _parameters(asked: Parameters, without: frozenset[str]) -> dict[str, Any]:
@@ -99,6 +107,7 @@ class Answer:
     is whole however the body ends, unless the server reports an error. ``finished``: the Finish was the last chunk, and
     further events are ignored. ``replaced`` counts the events that were not UTF-8. Calls come together
     before the Finish, and have at most ``max_text`` characters. Words that have ``secret`` in them are not repeated.
+    ``left_out`` is passed on with the Finish.
     """
 
     def __init__(
@@ -113,6 +122,7 @@ class Answer:
         self.failure: UpstreamError | None = None
         self.model: str | None = None
         self.replaced = 0
+        self.left_out: tuple[str, ...] = ()
         self._secret = secret
         self._events = 0
         self._reason: str | None = None
@@ -216,7 +226,7 @@ class Answer:
         joined.flush()
         for call in self._calls.calls():
             joined.add(call)
-        joined.add(Finish(reason=self._reason, usage=self._usage))
+        joined.add(Finish(reason=self._reason, usage=self._usage, left_out=self.left_out))
         self.finished = True
 
     def _look_for_error(self, name: bytes, record: dict[str, Any]) -> None:

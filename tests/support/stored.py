@@ -144,6 +144,7 @@ def park(run: Run, *lines: str, expires_in: float = 3600.0) -> list[Approval]:
         approvals=asked,
         so_far={"usage": None, "timing": {}, "first_token_at": None, "generating": 0.0},
         held=1.0,
+        notices=[],
         events=[e.RunRequiresAction(**common, approvals=asked)],
     )
     run.refresh_from_db()

@@ -51,6 +51,14 @@ declare namespace Wire {
     error?: Failure | null;
     usage?: Usage | null;
     timing?: Timing | null;
+    notices?: Notice[];
+  }
+
+  /** What a person should know of how a run was asked. */
+  interface Notice {
+    code: string;
+    message: string;
+    details?: Record<string, unknown> | null;
   }
 
   interface Step {

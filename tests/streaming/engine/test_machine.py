@@ -7,6 +7,7 @@ from streaming.engine.machine import Ask, End, RunMachine, RunTools
 from streaming.engine.outcome import Cancelled, Completed, Expired, Failed, IllegalMove, Incomplete
 from streaming.protocol.errors import ErrorObject, UpstreamDropped
 from streaming.protocol.events import Event
+from streaming.protocol.notices import Notice, noted
 from streaming.protocol.objects import Usage
 from streaming.protocol.snapshot import RunState
 from streaming.providers.base import Chunk, Finish, Text, Thinking, ToolCall
@@ -15,6 +16,8 @@ from tests.support.runs import CREATED, PROMPT, new_machine, opening_events
 
 SILENT = Usage()
 STOP = Finish(reason="stop", usage=SILENT)
+SHORTENED = Notice(code="shortened", message="Less.")
+FURTHER_SHORTENED = Notice(code="shortened", message="Still less.")
 BROKEN = ErrorObject(code="tool_failed", message="It broke.")
 
 
@@ -54,6 +57,27 @@ def test_a_prompt_may_be_given_until_the_run_begins() -> None:
     assert machine.next == Ask(())
     with pytest.raises(IllegalMove):
         machine.give_prompt(PROMPT)
+
+
+def test_readers_are_told_at_the_beginning_what_the_model_is_not_given() -> None:
+    machine = new_machine()
+    machine.give_prompt(PROMPT, notices=[SHORTENED])
+    (event,) = machine.begin(at=CREATED, attempt=1)
+    assert event.run.notices == [SHORTENED]
+
+
+def test_readers_are_told_at_the_end_what_the_model_server_did_not_take() -> None:
+    machine = new_machine()
+    machine.give_prompt(PROMPT, notices=[SHORTENED])
+    machine.begin(at=CREATED, attempt=1)
+    say(machine, Text("so"), finish=Finish(reason="stop", usage=SILENT, left_out=("top_k", "thinking")))
+    notices = machine.end(Completed("stop"), at=CREATED + 3).run.notices
+    assert [notice.code for notice in notices] == ["shortened", "not_taken"]
+    assert notices[1].details == {"names": ["thinking", "top_k"]}
+
+
+def test_of_two_attempts_the_later_one_says_what_its_model_was_not_given() -> None:
+    assert noted([SHORTENED], [FURTHER_SHORTENED]) == [FURTHER_SHORTENED]
 
 
 def test_neighbouring_pieces_of_one_feed_are_one_delta() -> None:

@@ -262,6 +262,15 @@ async def test_thinking_that_is_not_taken_back_is_left_out(provider, compatible)
     assert all("tools" in body for body in bodies)
 
 
+async def test_who_asked_is_told_each_time_what_the_server_did_not_take(provider):
+    async def told(**asked) -> tuple[str, ...]:
+        chunks, _ = await everything(provider, asking("no-tools", **asked))
+        return chunks[-1].left_out
+
+    assert [await told(tools=(CALCULATOR,)) for _ in range(2)] == [("tools",)] * 2
+    assert await told() == ()
+
+
 async def test_what_was_learnt_is_not_believed_for_ever(provider, compatible, monkeypatch):
     monkeypatch.setattr("streaming.providers.openai._BELIEVED", 0.0)
     for _ in range(2):
