@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import threading
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
@@ -12,12 +11,11 @@ from uuid import UUID
 import structlog
 
 from conversations.models import Run
-from conversations.selectors import Load
 from conversations.services import learning, processes, run_lease, run_queue
 from conversations.services.run_lease import Claim, Hands
 from streaming.engine.outcome import Cancelled
+from streaming.engine.places import Places
 from streaming.engine.prompt import Prompt
-from streaming.engine.queue import shares
 from streaming.engine.use import Use
 from streaming.engine.worker import HandedBack, Worker
 from streaming.engine.workshop import Workshop
@@ -59,15 +57,10 @@ class Supervisor:
         self._lease_expiry = lease_expiry
         self._poll = poll
         self._workers: dict[UUID, Worker] = {}
+        self._places = Places(capacity, workers=self._workers)
         self._sweep_at = 0.0  # when to look for left runs next
         self._not_before: dict[UUID, float] = {}  # runs whose worker fell, and when to try again
         self._claiming = False
-        self._reserved = 0  # places for runs that are being opened
-        self._promised = 0  # places for what is being claimed
-        self._room_found = 0  # for how many there was room when who waits was last looked at
-        self._giving = threading.Lock()  # whoever gives a place, in the loop or in the thread that claims
-        self._nobody_waits = False  # but for a bounded model server, as far as the last look went
-        self._in_line = 1  # who waits for whatever, in the same way; none are what nobody looks for when a run ends
         self._unworked: Set[UUID] = frozenset()  # leases of ours that had no worker at the last beat
         self._may_hold = False  # leases, with or without a worker
         self._loops: list[asyncio.Task[Any]] = []
@@ -84,18 +77,14 @@ class Supervisor:
     @property
     def has_room(self) -> bool:
         """Whether what can be claimed is claimed here."""
-        return not self.draining and self._room > 0
-
-    @property
-    def _room(self) -> int:
-        return self._capacity - self._reserved - self._promised - len(self._workers)
+        return not self.draining and self._places.free > 0
 
     @contextmanager
     def places(self, runs: int, taken: Callable[[Run, Claim], None]) -> Iterator[Hands | None]:
         """Hands for so many runs that are about to be opened, for as long as that takes; None where those that wait
         come first, or there is no room. ``taken`` is theirs, and lets ``begin`` have the run in the loop.
         """
-        if not self._reserve(runs):
+        if self.draining or not self._places.keep(runs):
             yield None
             return
         self._may_hold = True
@@ -112,20 +101,11 @@ class Supervisor:
         finally:
             use.end()
 
-    def _reserve(self, runs: int) -> bool:
-        with self._giving:
-            if self._room < runs:
-                self._nobody_waits = False
-            if self.draining or not self._nobody_waits:
-                return False
-            self._reserved += runs
-        return True
-
     def _give_back(self, runs: int) -> None:
-        self._reserved -= runs
+        self._places.give_back(runs)
         self._may_hold = True  # also where it is not known what came of it, and whatever a beat found meanwhile
         self._may_be_idle()
-        if self._in_line:
+        if self._places.somebody_may_wait:
             self._look.set()  # whoever looked meanwhile may have found no room
 
     def begin(self, claim: Claim, prompt: Prompt | None) -> None:
@@ -152,7 +132,7 @@ class Supervisor:
 
     def rang(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """A verb has committed something about this run: it can be claimed now, or a wish for one of ours to stop."""
-        if entries and is_terminal(entries[-1]) and not self._in_line:
+        if entries and is_terminal(entries[-1]) and not self._places.somebody_may_wait:
             return
         if entries or run_id not in self._workers:
             if not entries:
@@ -218,13 +198,14 @@ class Supervisor:
         for orphan in found:
             if self.draining or orphan.run_id in self._not_before:
                 continue
-            if orphan.unwanted or self._room > 0:
+            if orphan.unwanted or self._places.free > 0:
                 await self._take_over(orphan.run_id)
             else:
                 self._sweep_at = 0.0  # there is one for the next place that is free
 
     async def _take_over(self, run_id: UUID) -> None:
-        self._claiming, self._promised = True, 1
+        self._claiming = True
+        self._places.promise_one()
         self._idle.clear()
         try:
             claim = await self._shop.leases(
@@ -238,32 +219,32 @@ class Supervisor:
                 log.warning("took over a run that was left", run=str(run_id), number=claim.number, lost=claim.lost)
                 self._employ(claim)
         finally:
-            self._claiming, self._promised = False, 0
+            self._claiming = False
+            self._places.promised_no_more()
             self._may_hold = True  # also where it is not known what came of it
             self._may_be_idle()
 
     async def _claim_what_fits(self) -> None:
-        while not self.draining and (room := min(self._room, CLAIMED_AT_ONCE)) > 0:
+        while not self.draining and (room := min(self._places.free, CLAIMED_AT_ONCE)) > 0:
             wanted, got = await self._claim(room)
-            room = self._room_found
-            self._in_line -= got
-            self._nobody_waits = got == wanted < room
+            may_be_more = self._places.claimed(wanted=wanted, got=got)
             if got < wanted:
                 # Another process is at it, or what we wanted is being changed: they are done in a moment.
                 asyncio.get_running_loop().call_later(random.uniform(*A_MOMENT), self._look.set)
                 return
-            if got < room:  # that was all; whatever comes now rings
+            if not may_be_more:  # that was all; whatever comes now rings
                 return
-        self._nobody_waits, self._in_line = False, 1  # who knows: there is no room for them
+        self._places.lost_sight()
 
     async def _claim(self, room: int) -> tuple[int, int]:
         """Take up to so many runs; returns how many were wanted, and how many there were."""
         self._idle.clear()  # a drain that begins now waits for what is being claimed
-        self._claiming, wanted, self._room_found = True, room, room
+        self._claiming, wanted = True, room
+        self._places.look(room)
         try:
             wanted, claims = await self._shop.leases(
                 run_queue.claim_shares,
-                share_out=partial(self._shares, room=room),
+                share_out=partial(self._places.share_out, room=room, max_parallel=self._max_parallel),
                 max_parallel=self._max_parallel,
                 holder=self._holder,
                 expiry=self._lease_expiry,
@@ -271,19 +252,11 @@ class Supervisor:
             for claim in claims:
                 self._employ(claim)
         finally:
-            self._claiming, self._promised = False, 0
+            self._claiming = False
+            self._places.promised_no_more()
             self._may_hold |= wanted > 0  # also where it is not known what came of it
             self._may_be_idle()
         return wanted, len(claims)
-
-    def _shares(self, loads: Sequence[Load], *, room: int) -> Mapping[str, int]:
-        """Called in a thread."""
-        self._in_line = sum(load.waiting for load in loads)
-        with self._giving:
-            self._room_found = max(0, min(room, self._room))  # some may have been given away since
-            shared = shares(loads, room=self._room_found, max_parallel=self._max_parallel)
-            self._promised = sum(shared.values())
-        return shared
 
     def _employ(self, claim: Claim, prompt: Prompt | None = None) -> None:
         worker = Worker(claim=claim, workshop=self._shop, prompt=prompt)
@@ -305,11 +278,11 @@ class Supervisor:
             letting_go = self._shop.leases(run_lease.let_go, claim=claim)
             self._shop.tasks.spawn(letting_go, name=f"let go of {claim.run_id}")
         self._may_be_idle()
-        if self._in_line:
+        if self._places.somebody_may_wait:
             self._look.set()  # there is room for another one
 
     def _may_be_idle(self) -> None:
-        if not (self._workers or self._reserved or self._claiming):
+        if not (self._workers or self._places.some_are_kept or self._claiming):
             self._idle.set()
 
     async def _beat(self) -> None:
@@ -338,7 +311,7 @@ class Supervisor:
             return
         unworked = numbers.keys() - self._workers.keys()
         # What is being opened is, too; it is there long before the next beat.
-        left, self._unworked = unworked & self._unworked if self._reserved else unworked, unworked
+        left, self._unworked = unworked & self._unworked if self._places.some_are_kept else unworked, unworked
         for run_id in left:
             log.warning("a lease that nobody here works under is given up", run=str(run_id))
             await self._shop.leases(run_lease.let_go, claim=Claim(run_id=run_id, number=numbers[run_id], head=0))

@@ -234,10 +234,10 @@ SABOTAGES = (
     ),
     Sabotage(
         name="places for new runs before those who wait",
-        path="streaming/engine/supervisor.py",
-        old="if self.draining or not self._nobody_waits:",
-        new="if self.draining or self._room < runs:",
-        seen_by=("tests/streaming/engine/test_at_once.py",),
+        path="streaming/engine/places.py",
+        old="if not self.nobody_waits:",
+        new="if self.free < runs:",
+        seen_by=("tests/streaming/engine/test_places.py", "tests/streaming/engine/test_at_once.py"),
     ),
     Sabotage(
         name="a gate that forgets the scope",
@@ -335,7 +335,7 @@ SABOTAGES = (
     Sabotage(
         name="what is taken over needs no place",
         path="streaming/engine/supervisor.py",
-        old="if orphan.unwanted or self._room > 0:",
+        old="if orphan.unwanted or self._places.free > 0:",
         new="if orphan.unwanted or self._capacity:",
         seen_by=("tests/streaming/engine/test_takeover.py",),
     ),

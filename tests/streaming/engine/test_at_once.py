@@ -30,7 +30,7 @@ ANSWER = [[Text("Hel")], [Text("lo")], [STOP]]
 
 async def looked_who_waits(supervisor: Supervisor) -> None:
     async with asyncio.timeout(5):
-        while not supervisor._nobody_waits:
+        while not supervisor._places.nobody_waits:
             await asyncio.sleep(0.01)
 
 
@@ -117,7 +117,8 @@ async def test_nobody_gets_a_place_before_those_who_wait(user: User, settings: A
         await bench.until(first, "thread.run.in_progress")
         assert not has_place(bench)
         async with asyncio.timeout(5):
-            while not bench.engine.supervisor._in_line:  # or nobody would look when the first one has ended
+            # Else nobody would look when the first one has ended.
+            while not bench.engine.supervisor._places.somebody_may_wait:
                 await asyncio.sleep(0.01)
         gate.set()
         await bench.watch(first)
@@ -248,7 +249,7 @@ async def test_who_found_no_room_is_looked_for_when_a_place_is_given_back(user: 
             assert hands is not None
             run = await bench.send()
             async with asyncio.timeout(5):
-                while not supervisor._in_line:
+                while not supervisor._places.somebody_may_wait:
                     await asyncio.sleep(0.01)
         await bench.watch(run)
 
@@ -283,14 +284,14 @@ async def test_a_place_that_is_given_away_meanwhile_is_not_claimed_for(user: Use
 
         def looked_meanwhile() -> Any:
             found = loads()
-            if any(load.waiting for load in found) and bench.engine.supervisor._nobody_waits:
+            if any(load.waiting for load in found) and bench.engine.supervisor._places.nobody_waits:
                 asyncio.run_coroutine_threadsafe(take_one(), loop).result(5)
             return found
 
         with mock.patch.object(selectors, "loads", side_effect=looked_meanwhile):
             run = await bench.send()
             async with asyncio.timeout(5):
-                while not bench.engine.supervisor._in_line:
+                while not bench.engine.supervisor._places.somebody_may_wait:
                     await asyncio.sleep(0.01)
                 while bench.engine.supervisor._claiming:
                     await asyncio.sleep(0.01)
@@ -346,7 +347,7 @@ async def test_a_place_is_kept_while_it_is_filled_for_a_request_that_has_gone(us
             while not bench.engine.supervisor.running:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
-        assert bench.engine.supervisor._reserved == 0
+        assert not bench.engine.supervisor._places.some_are_kept
 
 
 async def test_what_a_thread_begins_for_a_request_that_has_gone_waits_for_its_turn(user: User):
