@@ -19,5 +19,10 @@ await build({
   logLevel: "info",
 });
 
+// The font that formulas are set in, with its licence. A browser fetches it when the first one is shown.
+const font = new URL("../../node_modules/@fontsource/stix-two-math/", import.meta.url);
+await cp(new URL("files/stix-two-math-latin-400-normal.woff2", font), new URL("stix-two-math.woff2", output));
+await cp(new URL("LICENSE", font), new URL("stix-two-math.LICENSE", output));
+
 // The type checker looks beside each bundle, and would else read the bundle itself.
 await cp(new URL("./types/vendor/", import.meta.url), output, { recursive: true });

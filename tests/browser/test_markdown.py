@@ -40,6 +40,8 @@ ATTACKS = [
     "<details open ontoggle=alert(1)>",
     "| a | b |\n|:-:|--:|\n| <img src=x onerror=alert(1)> | 2 |",
     "&lt;img src=x onerror=alert(1)&gt;",
+    "$\\href{javascript:alert(1)}{x}$ $\\includegraphics{https://elsewhere.example/p.png}$",
+    "$$\\text{<img src=x onerror=alert(1)>}\\htmlStyle{position:fixed}{x}$$",
 ]
 END = "\n\nThat was all."
 LOOK = """() => {
@@ -92,9 +94,21 @@ async def test_good_markdown_is_what_it_should_be(chat: Chat) -> None:
     await expect(answer.locator("a").last).to_have_attribute("href", "mailto:us@example.org")
 
 
+async def test_formulas_are_set_while_the_answer_grows(chat: Chat) -> None:
+    await _answered(chat, "It costs $5 or $10. With \\(x_1\\) it is\n\n$$\n\\sum_{i=1}^{n} \\frac{1}{i^2}\n$$\n\n")
+    answer = chat.answer
+    await expect(answer.locator("p").first).to_contain_text("It costs $5 or $10. With ")
+    await expect(answer.locator("p math msub")).to_have_count(1)
+    await expect(answer.locator(".math-block math[display=block] munderover")).to_have_count(1)
+    heights = await answer.locator("math mfrac > *").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().top)"
+    )
+    assert heights[0] < heights[1], "a fraction is not set as one"
+
+
 async def test_a_growing_answer_ends_as_the_one_that_is_read_afresh(chat: Chat) -> None:
     text = "- a\n- b\n\n  c\n\n[r]: https://example.org\n\nSee [r].\n\n```\nx\n\ny\n```\n\n"
-    text += "> q\n\n| h |\n|---|\n| *i* |\n\nEnd 👩‍💻"
+    text += "> q\n\n| h |\n|---|\n| *i* |\n\nSo $x_1$:\n\n$$\n\\frac{a}{b}\n\n= c\n$$\n\nEnd 👩‍💻"
     await _answered(chat, text)
     grown = await _shape(chat)
     await chat.page.reload()
@@ -115,7 +129,8 @@ async def _shape(chat: Chat) -> Any:
     """The answer's elements and texts, however the growing text was cut into blocks."""
     return await chat.answer.locator(":scope > markdown-text").evaluate(
         """one => [...one.querySelectorAll("*")].filter(e => e.matches(
-            "p, ul, li, pre, code, blockquote, table, th, td, a, em")).map(e => [e.localName, e.textContent])"""
+            "p, ul, li, pre, code, blockquote, table, th, td, a, em, math, math *"
+        )).map(e => [e.localName, e.textContent])"""
     )
 
 
@@ -123,7 +138,8 @@ def _assert_harmless(seen: dict[str, Any]) -> None:
     ours = {"thinking-step", "tool-card", "markdown-text", "section", "button", "footer", "dl", "dt", "dd", "h2", "svg"}
     ours |= {"path", "rect", "circle", "polyline", "line", "g"}  # of the icons
     text = {"p", "a", "code", "pre", "div", "span", "table", "thead", "tbody", "tr", "th", "td", "em", "strong", "br"}
-    assert set(seen["names"]) <= ours | text
+    maths = {"math", "mrow", "mi", "mn", "mo", "mtext", "mstyle", "mspace"}
+    assert set(seen["names"]) <= ours | text | maths
     assert (seen["handlers"], seen["styles"], seen["ids"]) == ([], 0, 0)
     assert all(link.startswith(("http://", "https://", "mailto:")) for link in seen["links"])
     assert not [link for link in seen["links"] if "127.0.0.1" in link]

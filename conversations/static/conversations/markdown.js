@@ -6,7 +6,10 @@
 import purify from "../vendor/dompurify.js";
 import hljs from "../vendor/highlight.js";
 import MarkdownIt from "../vendor/markdown-it.js";
+import { inAlphabet } from "./alphabets.js";
 import { hostOf, isAllowed } from "./links.js";
+import { withMath } from "./math_rules.js";
+import * as tex from "./tex.js";
 
 /** Colouring costs time in proportion; beyond this much code nobody reads colours. */
 const MOST_COLOURED = 60_000;
@@ -14,13 +17,28 @@ const TAGS = [
   "a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
   "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 ];
+const MATH_TAGS = [
+  "math", "menclose", "mfrac", "mi", "mmultiscripts", "mn", "mo", "mover", "mpadded", "mphantom", "mroot", "mrow", "ms",
+  "mspace", "msqrt", "mstyle", "msub", "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "munder", "munderover",
+];
+const MATH_ATTRIBUTES = [
+  "accent", "accentunder", "columnalign", "columnlines", "columnspacing", "depth", "display", "displaystyle", "fence",
+  "height", "largeop", "linethickness", "lspace", "mathbackground", "mathcolor", "mathvariant", "maxsize", "minsize",
+  "movablelimits", "notation", "rowlines", "rowspacing", "rspace", "scriptlevel", "separator", "stretchy", "symmetric",
+  "voffset", "width", "xmlns",
+];
 
-/** @typedef {{references?: Record<string, any>}} Environment what one text's blocks share: its link definitions */
+/**
+ * What one text's blocks share: its link definitions, and whether there is a formula in it that could not be set yet.
+ *
+ * @typedef {{references?: Record<string, any>, awaitsMath?: boolean}} Environment
+ */
 
 export const parser = new MarkdownIt({ html: false, linkify: true, breaks: true, typographer: false });
 // "main.py" is a file name and not a host in Paraguay.
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
 parser.validateLink = isAllowed;
+withMath(parser);
 
 const { rules } = parser.renderer;
 
@@ -58,6 +76,17 @@ rules.image = (tokens, index) => {
 rules.fence = (tokens, index) => codeBlock(tokens[index].content, tokens[index].info.trim().split(/\s+/)[0] ?? "");
 rules.code_block = (tokens, index) => codeBlock(tokens[index].content, "");
 
+rules.math_inline = (tokens, index, _options, environment) => {
+  const { content, meta } = tokens[index];
+  return maths(content, Boolean(meta?.apart), environment ?? {});
+};
+rules.math_block = (tokens, index, _options, environment) => {
+  const { content, meta, markup } = tokens[index];
+  // Half a formula is another one, or none.
+  const inner = meta?.open ? source(markup + content) : maths(content, true, environment ?? {});
+  return `<div class="math-block">${inner}</div>`;
+};
+
 const purifier = purify(window);
 purifier.addHook("afterSanitizeAttributes", (node) => {
   if (node.nodeName !== "A") return;
@@ -80,8 +109,8 @@ export function render(text, environment) {
     return plain(text);
   }
   const fragment = purifier.sanitize(html, {
-    ALLOWED_TAGS: TAGS,
-    ALLOWED_ATTR: ["href", "class", "data-language", "start"],
+    ALLOWED_TAGS: [...TAGS, ...MATH_TAGS],
+    ALLOWED_ATTR: ["href", "class", "data-language", "start", ...MATH_ATTRIBUTES],
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,
@@ -106,6 +135,18 @@ function codeBlock(code, language) {
   return `<div class="code-block" data-language="${escape(language)}"><pre><code class="hljs">${inner}</code></pre></div>`;
 }
 
+/** @param {string} content @param {boolean} apart @param {Environment} environment */
+function maths(content, apart, environment) {
+  const set = tex.formula(content, apart);
+  if (set === null && !tex.isAtHand()) environment.awaitsMath = true;
+  return set ?? source(content);
+}
+
+/** @param {string} content */
+function source(content) {
+  return `<code class="math-source">${escape(content)}</code>`;
+}
+
 /**
  * What our own hand adds after sanitising, out of elements and text nodes only.
  *
@@ -124,9 +165,39 @@ function furnished(fragment) {
     head.append(label, button);
     block.prepend(head);
   }
+  for (const table of fragment.querySelectorAll("mtable")) alignColumns(table);
+  for (const letters of fragment.querySelectorAll("[mathvariant]:not([mathvariant=normal])")) {
+    if (letters.childElementCount) continue;
+    letters.textContent = inAlphabet(letters.textContent ?? "", letters.getAttribute("mathvariant") ?? "");
+    // A single letter is italic by itself; one of an alphabet is what it is.
+    letters.setAttribute("mathvariant", "normal");
+  }
   // What scrolls sideways must be reachable by keyboard.
-  for (const scroller of fragment.querySelectorAll("pre, .table-scroll")) scroller.setAttribute("tabindex", "0");
+  for (const scroller of fragment.querySelectorAll("pre, .table-scroll, .math-block")) scroller.setAttribute("tabindex", "0");
   return fragment;
+}
+
+/**
+ * Browsers set a table of formulas as if nothing had been said of its columns, so each cell is told.
+ *
+ * @param {Element} table
+ */
+function alignColumns(table) {
+  const sides = table.getAttribute("columnalign")?.split(/\s+/) ?? [];
+  const gaps = table.getAttribute("columnspacing")?.split(/\s+/) ?? [];
+  for (const row of table.children) {
+    for (const [column, cell] of Array.from(row.children).entries()) {
+      const side = sides[Math.min(column, sides.length - 1)];
+      if (side === "left" || side === "right") cell.classList.add(`align-${side}`);
+      if (column > 0 && isClosed(gaps, column - 1)) cell.classList.add("joins-left");
+      if (column + 1 < row.children.length && isClosed(gaps, column)) cell.classList.add("joins-right");
+    }
+  }
+}
+
+/** @param {string[]} gaps @param {number} gap the last one is for all that follow */
+function isClosed(gaps, gap) {
+  return Number.parseFloat(gaps[Math.min(gap, gaps.length - 1)] ?? "1") === 0;
 }
 
 /** @param {string} text */

@@ -1,6 +1,7 @@
 import { finishedLength } from "../blocks.js";
 import { copyFrom } from "../clipboard.js";
 import { parser, render } from "../markdown.js";
+import * as tex from "../tex.js";
 
 /** A frame may spend this share of the time between two of them on rendering the open block. */
 const REST = 4;
@@ -70,6 +71,7 @@ export class MarkdownText extends HTMLElement {
     this.#tail.replaceChildren(render(this.#text.slice(this.#done), this.#environment));
     const definitions = Object.keys(this.#environment.references ?? {}).length;
     if (definitions !== this.#definitions) this.#again(definitions);
+    if (this.#environment.awaitsMath) this.#setMath();
     const ended = performance.now();
     this.#notBefore = ended + (ended - begun) * REST;
   }
@@ -89,6 +91,15 @@ export class MarkdownText extends HTMLElement {
     this.#definitions = definitions;
     this.replaceChildren(render(this.#text.slice(0, this.#done), this.#environment), this.#tail);
     this.#tail.replaceChildren(render(this.#text.slice(this.#done), this.#environment));
+  }
+
+  /** There is a formula, and nothing yet that could set it. */
+  #setMath() {
+    this.#environment.awaitsMath = false;
+    tex.atHand().then(
+      () => this.#again(this.#definitions),
+      () => {}, // its source stands there, and can be read
+    );
   }
 
   #reset() {

@@ -1,1 +1,1 @@
-export { default } from "markdown-it";
+export { default, type StateBlock, type StateInline, type MarkdownIt } from "markdown-it";
