@@ -1,5 +1,7 @@
 """What a model writes is shown and never run."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,6 +106,25 @@ async def test_formulas_are_set_while_the_answer_grows(chat: Chat) -> None:
         "all => all.map(one => one.getBoundingClientRect().top)"
     )
     assert heights[0] < heights[1], "a fraction is not set as one"
+
+
+async def test_code_is_wrapped_for_good_and_saved_as_a_file(chat: Chat) -> None:
+    code = f"x = {'1 + ' * 100}1\n"
+    await _answered(chat, f"```python\n{code}```\n\n```\nb\n```\n")
+    is_wide = "one => one.scrollWidth > one.clientWidth"
+    block, wrap = chat.answer.locator("pre").first, chat.answer.locator(".code-wrap")
+    assert await block.evaluate(is_wide)
+    await wrap.last.click()
+    assert not await block.evaluate(is_wide)
+    await chat.page.reload()
+    await chat.ended()
+    await expect(wrap.first).to_have_attribute("aria-pressed", "true")
+    assert not await block.evaluate(is_wide)
+    async with chat.page.expect_download() as saved:
+        await chat.answer.locator(".code-save").first.click()
+    file = await saved.value
+    assert file.suggested_filename == "code.py"
+    assert await asyncio.to_thread(Path(await file.path()).read_text) == code
 
 
 async def test_a_growing_answer_ends_as_the_one_that_is_read_afresh(chat: Chat) -> None:

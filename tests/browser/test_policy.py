@@ -63,7 +63,8 @@ async def test_a_conversation_with_everything_in_it(chat: Chat) -> None:
     await chat.page.reload()
     await expect(chat.error).to_be_visible()
     await chat.answers.first.locator("thinking-step button").first.click()
-    await chat.page.locator(".code-copy").click()
+    for tool in (".code-copy", ".code-wrap"):
+        await chat.page.locator(tool).click()
 
 
 async def test_the_administration(windows: Windows, server: ChatServer, people: People) -> None:

@@ -7,6 +7,7 @@ import purify from "../vendor/dompurify.js";
 import hljs from "../vendor/highlight.js";
 import MarkdownIt from "../vendor/markdown-it.js";
 import { inAlphabet } from "./alphabets.js";
+import { codeHead } from "./code_tools.js";
 import { hostOf, isAllowed } from "./links.js";
 import { withMath } from "./math_rules.js";
 import * as tex from "./tex.js";
@@ -154,16 +155,7 @@ function source(content) {
  */
 function furnished(fragment) {
   for (const block of fragment.querySelectorAll(".code-block")) {
-    const head = document.createElement("div");
-    head.className = "code-head";
-    const label = document.createElement("span");
-    label.textContent = block.getAttribute("data-language") || "text";
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "code-copy";
-    button.textContent = "Copy";
-    head.append(label, button);
-    block.prepend(head);
+    block.prepend(codeHead(block.getAttribute("data-language") ?? ""));
   }
   for (const table of fragment.querySelectorAll("mtable")) alignColumns(table);
   for (const letters of fragment.querySelectorAll("[mathvariant]:not([mathvariant=normal])")) {

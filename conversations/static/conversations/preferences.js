@@ -4,7 +4,7 @@ const SETTINGS = "chat.settings";
 const DRAFT = "chat.draft.";
 
 /** @type {Page.Settings} */
-const DEFAULTS = { streaming: true, transport: "automatic", theme: "system", model: "" };
+const DEFAULTS = { streaming: true, transport: "automatic", theme: "system", model: "", wrapCode: false };
 
 /** @returns {Page.Settings} */
 export function readSettings() {

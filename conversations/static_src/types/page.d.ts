@@ -28,6 +28,7 @@ declare namespace Page {
     transport: TransportChoice;
     theme: Theme;
     model: string;
+    wrapCode: boolean;
   }
 
   interface ThreadList {

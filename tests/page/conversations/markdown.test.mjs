@@ -61,7 +61,7 @@ const ATTACKS = [
 const TAGS = new Set(
   "a blockquote br button code del div em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul".split(" "),
 );
-const ATTRIBUTES = new Set("class data-language href rel start tabindex target type".split(" "));
+const ATTRIBUTES = new Set("aria-pressed class data-language href rel start tabindex target type".split(" "));
 
 function assertHarmless(element, text) {
   for (const node of element.querySelectorAll("*")) {
@@ -127,11 +127,12 @@ describe("a text of a model", () => {
     assert.deepEqual(names, ["h3", "h4", "h6"]);
   });
 
-  it("has its code coloured, named, and with a button to copy it", () => {
+  it("has its code coloured, named, and with buttons to wrap, save and copy it", () => {
     const element = rendered("```python\nimport x\n```");
     assert.equal(element.querySelector(".hljs-keyword").textContent, "import");
     assert.equal(element.querySelector(".code-head span").textContent, "python");
-    assert.equal(element.querySelector("button.code-copy").textContent, "Copy");
+    const tools = Array.from(element.querySelectorAll("button.code-tool"), (tool) => tool.textContent);
+    assert.deepEqual(tools, ["Wrap", "Download", "Copy"]);
     assert.equal(element.querySelector("code").textContent, "import x\n");
   });
 

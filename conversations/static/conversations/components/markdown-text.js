@@ -1,6 +1,7 @@
 import { finishedLength } from "../blocks.js";
-import { copyFrom } from "../clipboard.js";
+import { useCode, wrapAll } from "../code_tools.js";
 import { parser, render } from "../markdown.js";
+import { readSettings } from "../preferences.js";
 import * as tex from "../tex.js";
 
 /** A frame may spend this share of the time between two of them on rendering the open block. */
@@ -27,7 +28,7 @@ export class MarkdownText extends HTMLElement {
     if (this.#tail.parentNode !== this) {
       this.#tail.className = "open-block";
       this.append(this.#tail);
-      this.addEventListener("click", copyCode);
+      this.addEventListener("click", useCode);
     }
     this.#schedule();
   }
@@ -111,11 +112,5 @@ export class MarkdownText extends HTMLElement {
   }
 }
 
-/** @param {MouseEvent} click */
-function copyCode(click) {
-  const button = click.target instanceof Element ? click.target.closest(".code-copy") : null;
-  const code = button?.closest(".code-block")?.querySelector("code");
-  if (button instanceof HTMLElement && code) copyFrom(code.textContent ?? "", button);
-}
-
+wrapAll(readSettings().wrapCode);
 customElements.define("markdown-text", MarkdownText);
