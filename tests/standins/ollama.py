@@ -2,8 +2,9 @@
 
     python tests/standins/ollama.py --port 0
 
-prints one JSON line with the port it listens on. The models stand in ollama_behaviours.py. Besides Ollama's own
-addresses it has GET /_standin/stats, POST /_standin/reset and POST /_standin/release.
+prints one JSON line with the port it listens on. How models answer stands in ollama_behaviours.py, how they come and go
+in ollama_shelf.py. Besides Ollama's own addresses it has GET /_standin/stats, POST /_standin/reset and POST
+/_standin/release.
 """
 
 import argparse
@@ -11,17 +12,19 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import socket
 import struct
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
 import ollama_answers as answers
-from ollama_behaviours import Act, Behaviours, Record, Refusal
+from ollama_behaviours import Act, Behaviours, Record, Refusal, check
+from ollama_shelf import Shelf
 
 NDJSON = "application/x-ndjson"
 JSON = "application/json; charset=utf-8"
@@ -33,6 +36,9 @@ ROUTES = {
     "/api/ps": "GET",
     "/api/show": "POST",
     "/api/chat": "POST",
+    "/api/generate": "POST",
+    "/api/pull": "POST",
+    "/api/delete": "DELETE",
     "/_standin/stats": "GET",
     "/_standin/reset": "POST",
     "/_standin/release": "POST",
@@ -52,8 +58,8 @@ class Stats:
         self.bodies: deque[Record] = deque(maxlen=100)
         self.headers: deque[dict[str, str]] = deque(maxlen=100)
 
-    def began(self) -> None:
-        self.chats += 1
+    def began(self, *, chat: bool = True) -> None:
+        self.chats += chat
         self.active += 1
         self.peak = max(self.peak, self.active)
 
@@ -67,6 +73,7 @@ class Server:
     def __init__(self, *, rate: float, older: bool) -> None:
         self.older = older
         self.behaviours = Behaviours(rate=rate)
+        self.shelf = Shelf()
         self.stats = Stats()
         self.connections: set[Connection] = set()
 
@@ -76,6 +83,7 @@ class Server:
         self.stats.active = self.stats.peak = active
         self.behaviours.failures.clear()
         self.behaviours.release()
+        self.shelf.restore()
 
 
 class Connection(asyncio.Protocol):
@@ -89,7 +97,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.buffer = bytearray()
         self.task: asyncio.Task[None] | None = None
-        self.chat: dict[str, Any] | None = None  # the chat request that is being answered
+        self.chat: dict[str, Any] | None = None  # the request with a long answer that is being answered
         self.writable = asyncio.Event()
         self.writable.set()
 
@@ -160,10 +168,14 @@ class Connection(asyncio.Protocol):
                 return self.get(path)
             asked = parsed(body)
             self.server.stats.headers.append(headers)
-            await (self.show(asked) if path == "/api/show" else self.chat_answer(asked))
+            await self.answer_of(path)(asked)
         except Refusal as refusal:
             self.finish()
             self.refuse(refusal)
+
+    def answer_of(self, path: str) -> Callable[[Record], Awaitable[None]]:
+        others = {"/api/show": self.show, "/api/generate": self.generate, "/api/pull": self.pull}
+        return {**others, "/api/delete": self.delete}.get(path, self.chat_answer)
 
     def admit(self, headers: dict[str, str]) -> None:
         """Raises Refusal for who may not ask."""
@@ -185,32 +197,75 @@ class Connection(asyncio.Protocol):
         body = {
             "/api/version": {"version": answers.VERSION},
             "/api/tags": answers.tags(older=self.server.older),
-            "/api/ps": {"models": [answers.loaded(answers.LISTED[0])]},
+            "/api/ps": {"models": self.server.shelf.in_memory()},
         }[path]
         return self.reply(200, answers.go_json(body), JSON)
 
     async def show(self, asked: Record) -> None:
-        model = answers.listed(str(asked.get("model")))
+        name = named(asked)
+        if not name:
+            raise Refusal(400, {"error": "model is required"})
+        model = answers.listed(name)
         if model is None:
-            raise Refusal(404, {"error": f"model '{answers.full_name(str(asked.get('model')))}' not found"})
+            raise Refusal(404, {"error": f"model '{answers.full_name(name)}' not found"})
         body = answers.show(model)
         if self.server.older and "thinking" not in model["capabilities"]:
             del body["capabilities"]
         self.reply(200, answers.go_json(body), JSON)
 
+    async def delete(self, asked: Record) -> None:
+        name = named(asked)
+        if not name:
+            raise Refusal(400, {"error": 'name "" is invalid'})
+        self.server.shelf.delete(name)
+        self.reply(200, b"", "")
+
+    async def pull(self, asked: Record) -> None:
+        name = named(asked)
+        if not name or re.search(r"[^\w./:@-]", name):
+            raise Refusal(400, {"error": "invalid model name"})
+        self.server.stats.began(chat=False)
+        self.chat = {"model": name, "lines": 0}
+        lines = self.server.shelf.pull(name, self.server.behaviours.gate)
+        if asked.get("stream", True):
+            return await self.stream(lines)
+        records = [line async for line in self.without_hanging(lines) if isinstance(line, dict)]
+        if "error" in records[-1]:
+            raise Refusal(500, records[-1], content_type="application/json")
+        self.finish()
+        self.reply(200, answers.go_json(records[-1]), "application/json")
+
+    async def generate(self, asked: Record) -> None:
+        """Without a prompt it loads the model, or unloads it; with one it answers like /api/chat, in its own lines."""
+        messages = [{"role": "user", "content": asked["prompt"]}] if asked.get("prompt") else []
+        await self.answer({**asked, "messages": messages}, told=answers.as_generated)
+
     async def chat_answer(self, asked: Record) -> None:
         self.server.stats.bodies.append(asked)
+        await self.answer(asked, told=lambda record: record)
+
+    async def answer(self, asked: Record, *, told: Callable[[Record], Record]) -> None:
+        shelf = self.server.shelf
+        if not asked.get("messages"):
+            check(asked)
+            done = answers.line(asked["model"], done=True) | {"done_reason": shelf.use(asked)}
+            return self.reply(200, answers.go_json(told(done)), JSON)
         self.server.stats.began()
         self.chat = {"model": asked.get("model"), "lines": 0}
+        check(asked)
+        shelf.use(asked, answering=True)
         items = self.server.behaviours.answer(asked)
-        if not asked.get("messages"):
-            await self.whole([item async for item in items], JSON)
-        elif not asked.get("stream", True) or asked.get("model") == "json-only":
-            await self.whole([item async for item in self.without_hanging(items)], JSON)
-        else:
-            await self.stream(items)
+        try:
+            if not asked.get("stream", True) or asked["model"] == "json-only":
+                await self.whole([item async for item in self.without_hanging(items)], JSON, told=told)
+            else:
+                await self.stream(retold(items, told))
+        finally:
+            shelf.use(asked)
 
-    async def whole(self, items: list[Any], content_type: str) -> None:
+    async def whole(
+        self, items: list[Any], content_type: str, *, told: Callable[[Record], Record] = lambda record: record
+    ) -> None:
         """All lines as one object, as with stream:false."""
         records = [item for item in items if isinstance(item, dict)]
         records += [json.loads(item) for item in items if isinstance(item, bytes) and item.endswith(b"}\n")]
@@ -228,7 +283,7 @@ class Connection(asyncio.Protocol):
         if calls:
             answer["message"]["tool_calls"] = calls
         self.finish()
-        self.reply(200, answers.go_json(answer), content_type)
+        self.reply(200, answers.go_json(told(answer)), content_type)
 
     async def without_hanging(self, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for item in items:
@@ -246,7 +301,7 @@ class Connection(asyncio.Protocol):
                 self.head(200, NDJSON, {"Transfer-Encoding": "chunked"})
             match item:
                 case dict():
-                    self.finish() if item.get("done") or "error" in item else None
+                    self.finish() if is_last(item) else None
                     await self.chunk(answers.go_json(item) + b"\n")
                 case bytes():
                     await self.chunk(item)
@@ -291,6 +346,20 @@ class Connection(asyncio.Protocol):
         named = {"Content-Type": content_type, "Date": formatdate(usegmt=True), **headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in named.items() if value)
         self.transport.write(f"HTTP/1.1 {status} {phrase}\r\n{lines}\r\n".encode())
+
+
+async def retold(items: AsyncIterator[Any], told: Callable[[Record], Record]) -> AsyncIterator[Any]:
+    async for item in items:
+        yield told(item) if isinstance(item, dict) and "error" not in item else item
+
+
+def is_last(line: Record) -> bool:
+    return bool(line.get("done") or "error" in line or line.get("status") == "success")
+
+
+def named(asked: Record) -> str:
+    """The model that is meant; ``name`` is the older word."""
+    return str(asked.get("model") or asked.get("name") or "")
 
 
 def parsed(body: bytes) -> Record:

@@ -24,8 +24,12 @@ def go_json(value: Any) -> bytes:
 
 
 def now() -> str:
+    return moment(time.time_ns())
+
+
+def moment(at: int) -> str:
     """RFC 3339 with nanoseconds, trailing zeros dropped."""
-    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    seconds, nanoseconds = divmod(at, 10**9)
     fraction = f"{nanoseconds:09}".rstrip("0")
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{'.' * bool(fraction)}{fraction}Z"
 
@@ -126,7 +130,7 @@ def show(model: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def loaded(model: dict[str, Any]) -> dict[str, Any]:
+def loaded(model: dict[str, Any], *, until: float, context: int) -> dict[str, Any]:
     """One entry of GET /api/ps."""
     details = {key: value for key, value in model["details"].items() if not key.endswith("_length")}
     return {
@@ -134,9 +138,9 @@ def loaded(model: dict[str, Any]) -> dict[str, Any]:
         "size": 6649106432,
         "digest": model["digest"],
         "details": details,
-        "expires_at": "2036-08-21T12:05:00.739838719Z",
+        "expires_at": moment(int(until * 1e9)),
         "size_vram": 6649106432,
-        "context_length": 8192,
+        "context_length": context,
     }
 
 
@@ -144,6 +148,18 @@ def line(model: str, *, done: bool = False, **message: Any) -> dict[str, Any]:
     """One line of an answer; ``message`` takes content, thinking and tool_calls."""
     body = {"role": "assistant", "content": message.pop("content", ""), **message}
     return {"model": model, "created_at": now(), "message": body, "done": done}
+
+
+def as_generated(record: dict[str, Any]) -> dict[str, Any]:
+    """A line of /api/chat as /api/generate says it."""
+    told = {}
+    for key, value in record.items():
+        if key != "message":
+            told[key] = value
+            continue
+        told["response"] = value["content"]
+        told |= {name: value[name] for name in ("thinking",) if value.get(name)}
+    return told
 
 
 def last_line(

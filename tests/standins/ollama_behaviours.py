@@ -83,9 +83,7 @@ class Behaviours:
         body = begun_apart(body)
         self._begun = time.monotonic_ns()
         name = body["model"].removesuffix(":latest")
-        if not body.get("messages"):
-            yield answers.line(body["model"], done=True) | {"done_reason": "load"}
-        elif name.startswith(("trace/", "cut/")):
+        if name.startswith(("trace/", "cut/")):
             kind, _, file = name.partition("/")
             async for item in trace(file, cut=kind == "cut"):
                 yield item
@@ -279,6 +277,8 @@ def check(body: Record) -> None:
     model = body.get("model")
     if not model or not isinstance(model, str):
         raise Refusal(400, {"error": "model is required"})
+    if re.search(r"[^\w./:@-]", model):
+        raise Refusal(400, {"error": "invalid model name"})
     known = answers.listed(model)
     name = model.removesuffix(":latest")
     if known is None and name not in FAULTS and not PATTERNS.fullmatch(name):
@@ -290,6 +290,10 @@ def check(body: Record) -> None:
         for call in message.get("tool_calls") or []:
             if not isinstance(call["function"].get("arguments"), dict):
                 raise Refusal(400, {"error": "Value looks like object, but can't find closing '}' symbol"})
+    think = body.get("think")
+    if isinstance(think, str) and think not in ("high", "medium", "low", "max"):
+        levels = '(must be "high", "medium", "low", "max", true, or false)'
+        raise Refusal(400, {"error": f'invalid think value: "{think}" {levels}'})
     stream = body.get("stream", True)
     if name == "no-stream" and stream:
         raise Refusal(400, {"error": "streaming is not supported by this server, send stream: false"})
