@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 
 import pytest
 from asgiref.sync import SyncToAsync
@@ -15,13 +16,17 @@ PASSWORD = "correct horse battery staple"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What touches the database is marked ``database``, and so runs on both; ``postgres`` is left out on SQLite.
+    """What touches the database is marked ``database``, and so runs on both; ``postgres`` is left out on SQLite, and
+    ``live`` where no model server is installed.
 
     Files that take long come first, so that at the end no worker waits for another.
     """
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     elsewhere = pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL (DATABASE_URL)")
+    nobody = pytest.mark.skipif(find_spec("xllamacpp") is None, reason="needs llama.cpp (requirements-live.lock)")
     for item in items:
+        if item.get_closest_marker("live"):
+            item.add_marker(nobody)
         if item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
         if item.get_closest_marker("postgres"):

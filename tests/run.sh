@@ -42,6 +42,14 @@ if ! $bin/python -c "import psycopg, sys; psycopg.connect(sys.argv[1], connect_t
     postgres=""
 fi
 
+# A real model server, of which each machine has the wheel that fits it or none.
+if ! $bin/python -c "import xllamacpp" 2>/dev/null && [ "${REQUIRE_SERVICES:-0}" = 1 ]; then
+    echo "Installing llama.cpp for the tests with a real model server …"
+    $bin/python -m pip install --quiet --no-compile --disable-pip-version-check --only-binary :all: -r requirements-live.lock
+fi
+$bin/python -c "import xllamacpp" 2>/dev/null ||
+    left_out="$left_out, a real model server (.venv/bin/pip install -r requirements-live.lock)"
+
 own=$($bin/python -c 'from tests.support.services import missing_services; print(", ".join(missing_services()))')
 [ -z "$own" ] || left_out="$left_out, services that are broken on purpose ($own)"
 

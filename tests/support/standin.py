@@ -1,4 +1,4 @@
-"""Runs the stand-in model servers of ``tests/standins`` in a process of their own."""
+"""Runs the stand-in model servers, and a real one, of ``tests/standins`` in a process of their own."""
 
 import json
 import os
@@ -87,7 +87,10 @@ class StandIn:
         self.stop()
 
     def _call(self, method: str, name: str) -> Any:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_standin/{name}", method=method)
+        return self._ask(method, f"_standin/{name}")
+
+    def _ask(self, method: str, path: str) -> Any:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=5) as answer:
             return json.load(answer)
@@ -98,3 +101,23 @@ class OpenAIStandIn(StandIn):
 
     program = "openai_compatible.py"
     path = "/v1"
+
+
+class LlamaCpp(StandIn):
+    """A real llama.cpp server of a tiny model, started and stopped the same way; it has no stats, but says what its one
+    slot does.
+    """
+
+    program = "llama_cpp.py"
+    path = "/v1"
+
+    @property
+    def busy(self) -> bool:
+        (slot,) = self._ask("GET", "slots")
+        return bool(slot["is_processing"])
+
+    def wait_until_free(self, *, within: float = 1.0) -> None:
+        deadline = time.monotonic() + within
+        while self.busy:
+            assert time.monotonic() < deadline, "the slot is still taken"
+            time.sleep(0.01)
