@@ -102,13 +102,18 @@ class _Alike:
     headers: dict[str, str] = field(repr=False)  # the key is among them
 
 
+# The session's connector looks at certificates, by the system's list. httpx would read a list of its own, which nobody
+# asks and takes 25 ms; this one trusts nobody.
+_NOT_ASKED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class _Transport(AiohttpTransport):
     """Sends at once what is made already, and hands out the body as aiohttp reads it: what has come by now can be taken
     without five iterators.
     """
 
     def __init__(self, *, connect: float) -> None:
-        super().__init__(client=_session, trust_env=False)
+        super().__init__(client=_session, trust_env=False, verify=_NOT_ASKED)
         # From the look at the name until the connection stands; each single step needs no clock of its own.
         self._timeout = aiohttp.ClientTimeout(connect=connect)
 

@@ -3,16 +3,10 @@
 import asyncio
 import json
 import socket
-import ssl
 import time
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from streaming.protocol.errors import (
     InvalidRequest,
@@ -33,6 +27,7 @@ from streaming.protocol.errors import (
 from streaming.protocol.parameters import Parameters
 from streaming.providers.base import ChatRequest, Finish, PromptMessage, Text, Thinking, ToolCall, ToolSpec
 from streaming.providers.ollama import OllamaProvider
+from tests.support.certificates import own_certificate
 
 CALCULATOR = ToolSpec(name="calculator", description="Calculates", parameters={"type": "object", "properties": {}})
 
@@ -163,7 +158,7 @@ FAULTS = {
 @pytest.mark.parametrize("model", FAULTS)
 async def test_every_fault_has_its_error_and_keeps_what_came(model, pace, standin):
     kind, text = FAULTS[model]
-    async with provider_at(standin.base_url, first_byte=1.0, idle=1.0, max_line=100_000, pace=pace) as provider:
+    async with provider_at(standin.base_url, first_byte=0.4, idle=0.4, max_line=100_000, pace=pace) as provider:
         chunks, error = await everything(provider, asking(model))
     assert type(error) is kind
     assert text_of(chunks) == text
@@ -262,22 +257,6 @@ async def test_an_address_that_swallows_connections_is_unreachable_in_time():
     assert type(error) is UpstreamUnreachable
 
 
-def own_certificate(folder) -> ssl.SSLContext:
-    """TLS by a certificate that nobody has vouched for."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "secret.internal")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
-    pem = serialization.Encoding.PEM
-    text = builder.sign(key, hashes.SHA256()).public_bytes(pem)
-    text += key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "own.pem").write_bytes(text)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "own.pem")
-    return context
-
-
 @pytest.mark.parametrize("tls", [True, False])
 async def test_tls_that_fails_is_told_without_the_certificate(tls, tmp_path):
     async def serve(reader, writer):
@@ -286,7 +265,9 @@ async def test_tls_that_fails_is_told_without_the_certificate(tls, tmp_path):
         await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=own_certificate(tmp_path) if tls else None)
+    server = await asyncio.start_server(
+        serve, "127.0.0.1", 0, ssl=own_certificate(tmp_path, "secret.internal") if tls else None
+    )
     async with server, provider_at(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}") as provider:
         _, error = await everything(provider, asking("llama3.2"))
     assert (type(error), error.message, error.details) == (UpstreamTls, UpstreamTls.sentence, None)

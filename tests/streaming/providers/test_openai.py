@@ -169,7 +169,7 @@ FAULTS = {
 @pytest.mark.parametrize("model", FAULTS)
 async def test_every_fault_has_its_error_and_keeps_what_came(model, pace, compatible):
     kind, text = FAULTS[model]
-    async with provider_at(compatible.base_url, first_byte=1.0, idle=1.0, max_line=100_000, pace=pace) as provider:
+    async with provider_at(compatible.base_url, first_byte=0.4, idle=0.4, max_line=100_000, pace=pace) as provider:
         chunks, error = await everything(provider, asking(model))
     assert type(error) is kind
     assert text_of(chunks) == text
