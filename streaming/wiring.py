@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -41,6 +40,7 @@ from streaming.offload import Offload
 from streaming.protocol.codec import Entry
 from streaming.providers.base import Provider
 from streaming.providers.demo import DemoProvider
+from streaming.providers.http_provider import UpstreamNumbers
 from streaming.providers.ollama import OllamaProvider
 from streaming.providers.openai import OpenAIProvider
 from streaming.providers.registry import Registry
@@ -274,7 +274,7 @@ def _providers() -> list[Provider]:
     return [*providers, DemoProvider()]
 
 
-def _upstream() -> dict[str, Any]:
+def _upstream() -> UpstreamNumbers:
     """What holds for every model server."""
     return {
         "connect": settings.UPSTREAM_CONNECT,

@@ -38,6 +38,15 @@ class LineSplitter:
         return lines
 
     @property
+    def held(self) -> int:
+        """The bytes of a line that has not come whole yet."""
+        return len(self._tail)
+
+    def flush(self) -> list[bytes]:
+        """Nothing: what the body ended with, without a line end, is no line."""
+        return []
+
+    @property
     def tail(self) -> bytes:
         """What came after the last line end: not a line, and never to be read as one."""
         return bytes(self._tail)

@@ -5,10 +5,9 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
-import structlog
 
 from streaming.protocol.codec import dumps
 from streaming.protocol.errors import (
@@ -21,84 +20,33 @@ from streaming.protocol.errors import (
     UpstreamUnreachable,
 )
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
-from streaming.providers.beat import Beat
-from streaming.providers.http_client import header, http_client
+from streaming.providers.http_client import header
+from streaming.providers.http_provider import HttpProvider, UpstreamNumbers
 from streaming.providers.ndjson import LineSplitter
 from streaming.providers.ollama_errors import NOT_OLLAMA, http_failure
 from streaming.providers.ollama_models import Facts, Tag, can_chat, facts_of_show, loaded, model_info, tags
 from streaming.providers.ollama_wire import Answer, request_body
-from streaming.providers.reader import BodyReader
 from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
-
-log = structlog.get_logger(__name__)
 
 _LISTING_DEADLINE = 10.0
 # So many models are asked about at once, where a server does not list what they can do.
 _SHOWS_AT_ONCE = 8
 
 
-class OllamaProvider:
-    """One Ollama server. All numbers of time are seconds.
+class OllamaProvider(HttpProvider[bytes]):
+    """One Ollama server; its numbers are those of HttpProvider, and seconds.
 
-    connect     until the connection stands, its name looked up included
-    first_byte  until the first byte of the answer: a model loads in silence, for minutes
-    idle        of silence after that
-    max_line    bytes of one line, or of a whole answer without streaming
-    pace        after the first bytes at most one read in this time, so that the kernel gathers tokens; 0 reads at once
     models_ttl  for how long what /api/show said is believed
     """
 
     kind = "ollama"
 
     def __init__(
-        self,
-        *,
-        base_url: str,
-        name: str = "ollama",
-        connect: float = 3.0,
-        first_byte: float = 600.0,
-        idle: float = 120.0,
-        max_line: int = 8 * 1024 * 1024,
-        pace: float = 0.04,
-        models_ttl: float = 600.0,
+        self, *, base_url: str, name: str = "ollama", models_ttl: float = 600.0, **numbers: Unpack[UpstreamNumbers]
     ) -> None:
-        self.name = name
-        self.max_line = max_line
-        self._first_byte = first_byte
-        self._idle = idle
-        self._beat = Beat(pace) if pace else None
+        super().__init__(base_url=base_url, name=name, **numbers)
         self._models_ttl = models_ttl
         self._facts: dict[tuple[str, str], tuple[float, Facts]] = {}
-        self._client, self.shown_url = http_client(base_url, connect=connect)
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
-        """The chunks of each read; the last one is a Finish. Every other end is an UpstreamError, after what came."""
-        answer = Answer()
-        lines = LineSplitter(max_line=self.max_line)
-        fault: UpstreamError | None = None
-        async with self._asked(request, stream=True) as (response, deadline):
-            _check_stream(response)
-            reader = self._reader(response, deadline, beat=self._beat)
-            while not answer.finished and fault is None:
-                try:
-                    data = await reader.read()
-                except UpstreamError as broken:
-                    fault = broken
-                    break
-                try:
-                    complete = lines.feed(data)
-                except UpstreamProtocol as too_long:
-                    complete, fault = lines.complete, too_long
-                if chunks := answer.feed(complete):
-                    yield chunks
-                fault = answer.failure or fault or (None if data else UpstreamTruncated())
-        if answer.replaced:
-            log.warning("upstream_invalid_utf8", provider=self.name, model=request.model, lines=answer.replaced)
-        if answer.finished:
-            return
-        if rest := answer.flush():
-            yield rest
-        raise fault or UpstreamTruncated()
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
@@ -108,8 +56,10 @@ class OllamaProvider:
             if "json" not in kind:
                 raise UpstreamProtocol(NOT_OLLAMA)
             body = await read_whole(self._reader(response, deadline), limit=self.max_line)
-            # A server that streams all the same is taken at its word.
-            chunks = answer.feed(body.split(b"\n") if _is_ndjson(kind) else [body] if body else [])
+        if _is_ndjson(kind):  # a server that streams all the same is taken at its word
+            chunks = self._whole(answer, body if body.endswith(b"\n") else body + b"\n")
+        else:
+            chunks = answer.feed([body] if body else [])
         if not answer.finished:
             raise answer.failure or UpstreamTruncated()
         return chunks
@@ -130,24 +80,32 @@ class OllamaProvider:
             raise UpstreamUnreachable(sentence, details=fault.details) from None
         return [model_info(self.name, tag, known, in_memory) for tag, known in facts if can_chat(tag, known)]
 
-    async def close(self) -> None:
-        await self._client.aclose()
-
     @asynccontextmanager
     async def _asked(self, request: ChatRequest, *, stream: bool) -> AsyncIterator[tuple[httpx.Response, float]]:
-        """The 200 answer to ``request``, and until when its first byte may take. Closed, it is closed on the wire."""
         try:
             body = dumps(request_body(request, stream=stream))
         except (TypeError, ValueError) as fault:  # NaN among the options, say
             raise InvalidRequest("The parameters cannot be written as JSON.") from fault
-        deadline = asyncio.get_running_loop().time() + self._first_byte
+        deadline = self._answer_deadline()
         async with answered(self._client, "POST", "/api/chat", body=body, deadline=deadline) as response:
             if response.status_code != 200:
                 raise await self._refusal(response, streaming=stream)
             yield response, deadline
 
-    def _reader(self, response: httpx.Response, deadline: float, *, beat: Beat | None = None) -> BodyReader:
-        return BodyReader(response, deadline=deadline, idle=self._idle, beat=beat)
+    def _answer(self, request: ChatRequest) -> Answer:
+        return Answer()
+
+    def _splitter(self) -> LineSplitter:
+        return LineSplitter(max_line=self.max_line)
+
+    def _check_stream(self, response: httpx.Response) -> None:
+        check_encoding(response)
+        kind = header(response, "content-type").lower()
+        if _is_ndjson(kind):
+            return
+        if kind.startswith("application/json"):  # a stream was asked for, and one object is being sent
+            raise StreamingRefused()
+        raise UpstreamProtocol(NOT_OLLAMA, details={"reason": "content_type"})
 
     async def _refusal(self, response: httpx.Response, *, streaming: bool) -> UpstreamError:
         """The error of an answer other than 200, read no further than it can matter."""
@@ -192,16 +150,6 @@ class OllamaProvider:
         return Facts(
             tag.facts.capabilities or known[1].capabilities, tag.facts.context_length or known[1].context_length
         )
-
-
-def _check_stream(response: httpx.Response) -> None:
-    check_encoding(response)
-    kind = header(response, "content-type").lower()
-    if _is_ndjson(kind):
-        return
-    if kind.startswith("application/json"):  # a stream was asked for, and one object is being sent
-        raise StreamingRefused()
-    raise UpstreamProtocol(NOT_OLLAMA, details={"reason": "content_type"})
 
 
 def _is_ndjson(kind: str) -> bool:

@@ -102,6 +102,8 @@ class Answer:
     After the Finish, and after a failure, further lines are ignored. ``replaced`` counts the lines that were not UTF-8.
     """
 
+    concluded = False  # its reason to stop and its end are one line
+
     def __init__(self, *, make_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(4)}") -> None:
         self.finished = False
         self.failure: UpstreamError | None = None
@@ -126,11 +128,14 @@ class Answer:
             self.failure = failure
         return joined.chunks()
 
-    def flush(self) -> list[Chunk]:
-        """The text that was held back when the body ended without its end mark."""
+    def end(self, rest: Sequence[bytes] = ()) -> list[Chunk]:
+        """The body has ended, with ``rest`` in front of its end: what was held back, where no Finish came."""
+        chunks = self.feed(rest)
+        if self.finished:
+            return chunks
         joined = Joined(self._splitter)
         joined.flush()
-        return joined.chunks()
+        return [*chunks, *joined.chunks()]
 
     def _line(self, line: bytes, joined: Joined) -> None:
         token = _plain(line)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
 import structlog
@@ -14,113 +14,56 @@ from streaming.protocol.codec import dumps
 from streaming.protocol.errors import (
     InvalidRequest,
     StreamingRefused,
-    UpstreamError,
     UpstreamProtocol,
-    UpstreamStalled,
     UpstreamTimeout,
     UpstreamTruncated,
     UpstreamUnreachable,
 )
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
-from streaming.providers.beat import Beat
 from streaming.providers.http_answer import parsed
-from streaming.providers.http_client import header, http_client
+from streaming.providers.http_client import header
+from streaming.providers.http_provider import HttpProvider, UpstreamNumbers
 from streaming.providers.openai_errors import NOT_OPENAI, http_failure, refused_parts
 from streaming.providers.openai_models import MAX_MODELS, is_listing, model_infos
 from streaming.providers.openai_wire import Answer, left_out, request_body
-from streaming.providers.reader import BodyReader
 from streaming.providers.sse_lines import SseEvent, SseSplitter
 from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
 
 log = structlog.get_logger(__name__)
 
 _LISTING_DEADLINE = 10.0
-# After its reason to stop a server has its usage and an end mark to send, both made already. One that keeps the
-# connection open instead, or sends signs of life for ever, is not waited for.
-_LAST_WORDS = 2.0
 # Another model may be served under a name by then, or the same one by a server that was set up anew.
 _BELIEVED = 600.0
 
 
-class OpenAIProvider:
-    """One OpenAI-compatible server. All numbers of time are seconds.
+class OpenAIProvider(HttpProvider[SseEvent]):
+    """One OpenAI-compatible server; its numbers are those of HttpProvider.
 
     base_url    what ``/chat/completions`` and ``/models`` are added to
     api_key     sent to that address and nowhere else; empty sends none
-    connect     until the connection stands, its name looked up included
-    first_byte  until the first byte of the answer: a model loads in silence, for minutes
-    idle        of silence after that; a comment is a sign of life
-    max_line    bytes of one event, of the calls of a turn, or of a whole answer without streaming
-    pace        after the first bytes at most one read in this time, so that the kernel gathers tokens; 0 reads at once
+    max_line    bytes also of the calls of a turn
     """
 
     kind = "openai"
 
     def __init__(
-        self,
-        *,
-        base_url: str,
-        api_key: str = "",
-        name: str = "openai",
-        connect: float = 3.0,
-        first_byte: float = 600.0,
-        idle: float = 120.0,
-        max_line: int = 8 * 1024 * 1024,
-        pace: float = 0.04,
+        self, *, base_url: str, api_key: str = "", name: str = "openai", **numbers: Unpack[UpstreamNumbers]
     ) -> None:
-        self.name = name
-        self.max_line = max_line
+        super().__init__(base_url=base_url, name=name, key=api_key, **numbers)
         self._key = api_key
-        self._first_byte = first_byte
-        self._idle = idle
-        self._beat = Beat(pace) if pace else None
         self._refused: dict[str, tuple[float, frozenset[str]]] = {}  # by model: until when, and what it does not take
-        self._client, self.shown_url = http_client(base_url, connect=connect, key=api_key)
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
-        """The chunks of each read; the last one is a Finish. Every other end is an UpstreamError, after what came."""
-        answer = self._answer()
-        splitter = SseSplitter(max_event=self.max_line)
-        fault: UpstreamError | None = None
-        until: float | None = None
-        async with self._asked(request, stream=True) as (response, deadline):
-            answer.left_out = self._left_out(request)
-            _check_stream(response)
-            reader = self._reader(response, deadline, beat=self._beat)
-            while not answer.finished and fault is None:
-                try:
-                    data = await _read(reader, until)
-                except UpstreamError as broken:
-                    fault = broken
-                    break
-                try:
-                    events = splitter.feed(data)
-                except UpstreamProtocol as too_long:
-                    events, fault = splitter.complete, too_long
-                if chunks := answer.feed(events):
-                    yield chunks
-                fault = answer.failure or fault or (None if data else UpstreamTruncated())
-                if answer.concluded and until is None:
-                    until = asyncio.get_running_loop().time() + _LAST_WORDS
-        if rest := answer.end(splitter.flush() if isinstance(fault, UpstreamTruncated) else ()):
-            yield rest
-        self._tell_of_replaced(answer, request)
-        if not answer.finished:
-            raise answer.failure or fault or UpstreamTruncated()
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
-        answer = self._answer()
         async with self._asked(request, stream=False) as (response, deadline):
-            answer.left_out = self._left_out(request)
+            answer = self._answer(request)
             kind = header(response, "content-type").lower()
             if "json" not in kind and "event-stream" not in kind:
                 raise UpstreamProtocol(NOT_OPENAI)
             check_encoding(response)
             body = await read_whole(self._reader(response, deadline), limit=self.max_line)
         if "event-stream" in kind:  # a server that streams all the same is taken at its word
-            splitter = SseSplitter(max_event=self.max_line)
-            chunks = [*answer.feed(splitter.feed(body)), *answer.end(splitter.flush())]
+            chunks = self._whole(answer, body)
         else:
             chunks = [*answer.feed([SseEvent(b"", body)] if body else []), *answer.end()]
         self._tell_of_replaced(answer, request)
@@ -144,16 +87,10 @@ class OpenAIProvider:
             raise UpstreamProtocol(NOT_OPENAI)
         return [self._as_learned(model) for model in model_infos(self.name, body)]
 
-    async def close(self) -> None:
-        await self._client.aclose()
-
     @asynccontextmanager
     async def _asked(self, request: ChatRequest, *, stream: bool) -> AsyncIterator[tuple[httpx.Response, float]]:
-        """The 200 answer to ``request``, and until when its first byte may take. Closed, it is closed on the wire.
-
-        A server that says that it does not take some part of it is asked again without, at once.
-        """
-        deadline = asyncio.get_running_loop().time() + self._first_byte
+        """A server that says that it does not take some part of the request is asked again without, at once."""
+        deadline = self._answer_deadline()
         without = self._not_taken(request.model)
         body = _written(request, stream=stream, without=without)
         while True:
@@ -178,11 +115,20 @@ class OpenAIProvider:
             check_encoding(response)
             return parsed(await read_whole(self._reader(response, deadline), limit=self.max_line))
 
-    def _answer(self) -> Answer:
-        return Answer(max_text=self.max_line, secret=self._key)
+    def _answer(self, request: ChatRequest) -> Answer:
+        return Answer(max_text=self.max_line, secret=self._key, left_out=self._left_out(request))
 
-    def _reader(self, response: httpx.Response, deadline: float, *, beat: Beat | None = None) -> BodyReader:
-        return BodyReader(response, deadline=deadline, idle=self._idle, beat=beat)
+    def _splitter(self) -> SseSplitter:
+        return SseSplitter(max_event=self.max_line)
+
+    def _check_stream(self, response: httpx.Response) -> None:
+        check_encoding(response)
+        kind = header(response, "content-type").lower()
+        if not kind or "event-stream" in kind:
+            return
+        if kind.startswith("application/json"):  # a stream was asked for, and one object is being sent
+            raise StreamingRefused()
+        raise UpstreamProtocol(NOT_OPENAI, details={"reason": "content_type"})
 
     def _left_out(self, request: ChatRequest) -> tuple[str, ...]:
         """Of a request that was taken just now."""
@@ -208,32 +154,9 @@ class OpenAIProvider:
         able = tuple(one for one in model.capabilities if one != "tools")
         return replace(model, capabilities=able)
 
-    def _tell_of_replaced(self, answer: Answer, request: ChatRequest) -> None:
-        if answer.replaced:
-            log.warning("upstream_invalid_utf8", provider=self.name, model=request.model, lines=answer.replaced)
-
-
-async def _read(reader: BodyReader, until: float | None) -> bytes:
-    """What has come; UpstreamStalled where nothing has by ``until`` (the loop's clock)."""
-    try:
-        async with asyncio.timeout_at(until):
-            return await reader.read()
-    except TimeoutError:
-        raise UpstreamStalled() from None
-
 
 def _written(request: ChatRequest, *, stream: bool, without: frozenset[str]) -> str:
     try:
         return dumps(request_body(request, stream=stream, without=without))
     except (TypeError, ValueError) as fault:  # NaN among the options, say
         raise InvalidRequest("The parameters cannot be written as JSON.") from fault
-
-
-def _check_stream(response: httpx.Response) -> None:
-    check_encoding(response)
-    kind = header(response, "content-type").lower()
-    if not kind or "event-stream" in kind:
-        return
-    if kind.startswith("application/json"):  # a stream was asked for, and one object is being sent
-        raise StreamingRefused()
-    raise UpstreamProtocol(NOT_OPENAI, details={"reason": "content_type"})

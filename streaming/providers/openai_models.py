@@ -25,10 +25,17 @@ _NO_CHAT_TYPES = frozenset({"embedding", "embeddings", "rerank", "reranker", "im
 
 
 def model_infos(provider: str, body: Any) -> list[ModelInfo]:
-    """The models that can chat, in the server's order; entries without a usable name are left out."""
+    """The models that can chat, in the server's order; entries without a usable name are left out, and so is a name
+    that has been listed before.
+    """
     entries = body if isinstance(body, list) else _mapping(body).get("data")
-    named = [entry for entry in entries if _name(entry)] if isinstance(entries, list) else []
-    return [_info(provider, entry) for entry in named[:MAX_MODELS] if _can_chat(entry)]
+    named: dict[str, Mapping[str, Any]] = {}
+    for entry in entries if isinstance(entries, list) else ():
+        if name := _name(entry):
+            named.setdefault(name, entry)
+        if len(named) == MAX_MODELS:
+            break
+    return [_info(provider, entry) for entry in named.values() if _can_chat(entry)]
 
 
 def is_listing(body: Any) -> bool:

@@ -115,6 +115,7 @@ class Answer:
         *,
         max_text: int = 8 * 1024 * 1024,
         secret: str = "",
+        left_out: tuple[str, ...] = (),
         make_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(4)}",
     ) -> None:
         self.finished = False
@@ -122,8 +123,8 @@ class Answer:
         self.failure: UpstreamError | None = None
         self.model: str | None = None
         self.replaced = 0
-        self.left_out: tuple[str, ...] = ()
         self._secret = secret
+        self._left_out = left_out
         self._events = 0
         self._reason: str | None = None
         self._usage = Usage()
@@ -206,12 +207,29 @@ class Answer:
             joined.thinking(self._text(thinking))
         for words in (message.get("content"), message.get("refusal")):
             if words:
-                joined.content(self._text(words))
+                if type(words) is list:
+                    self._parts(words, joined)
+                else:
+                    joined.content(self._text(words))
         if calls := message.get("tool_calls"):
             try:
                 self._calls.add(calls)
             except BadCalls as bad:
                 self._refuse(str(bad))
+
+    def _parts(self, parts: list[Any], joined: Joined) -> None:
+        """Content in parts, as Mistral sends it: texts, and thoughts, which are texts again. What else there is, such
+        as a reference, is nothing to read.
+        """
+        for part in parts:
+            if not isinstance(part, dict):
+                self._refuse("part_not_an_object")
+            thought = part.get("thinking")
+            for piece in thought if isinstance(thought, list) else [{"text": thought}]:
+                if isinstance(piece, dict) and piece.get("text"):
+                    joined.thinking(self._text(piece["text"]))
+            if part.get("text"):
+                joined.content(self._text(part["text"]))
 
     def _conclude(self, reason: str, joined: Joined) -> None:
         if reason == "error":
@@ -226,7 +244,7 @@ class Answer:
         joined.flush()
         for call in self._calls.calls():
             joined.add(call)
-        joined.add(Finish(reason=self._reason, usage=self._usage, left_out=self.left_out))
+        joined.add(Finish(reason=self._reason, usage=self._usage, left_out=self._left_out))
         self.finished = True
 
     def _look_for_error(self, name: bytes, record: dict[str, Any]) -> None:

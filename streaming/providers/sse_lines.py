@@ -33,7 +33,8 @@ class SseSplitter:
         self._after_return = False
         self._begun = False
         self._name = b""
-        self._data: list[bytes] = []
+        self._data: bytes | None = None  # of the event's first line of data, which is nearly always its only one
+        self._more = bytearray()  # and of all others, as one: millions of tiny lines would be as many objects
         self._size = 0  # of the event's lines so far
 
     def feed(self, data: bytes) -> list[SseEvent]:
@@ -54,14 +55,19 @@ class SseSplitter:
             if self._tail:
                 line = bytes(self._tail) + line
                 self._tail.clear()
-            if self._begun and line.startswith(b"data: "):  # nearly every line that is not blank
+            if self._begun and self._data is None and line.startswith(b"data: "):  # nearly every line that is not blank
                 self._size += len(line) - 5
-                self._data.append(line[6:])
+                self._data = line[6:]
             else:
                 self._line(line, events)
         self._check(len(self._tail) + len(rest))
         self._tail += rest
         return events
+
+    @property
+    def held(self) -> int:
+        """The bytes of an event that has not come whole yet."""
+        return self._size + len(self._tail)
 
     def flush(self) -> list[SseEvent]:
         """What the body ended with: an event whose lines had ended, but for the blank one. Half a line is none."""
@@ -80,21 +86,31 @@ class SseSplitter:
         value = value.removeprefix(b" ")
         if field == b"data":
             self._size += len(value) + 1
-            self._data.append(value)
+            if self._data is None:
+                self._data = value
+            else:
+                self._more += b"\n"
+                self._more += value
         elif field == b"event":
             self._name = value
 
     def _dispatch(self, events: list[SseEvent]) -> None:
-        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        data = self._data
+        if self._more:
+            data = (data or b"") + self._more
         if data:
             events.append(SseEvent(self._name, data))
-        self._name = b""
-        self._data.clear()
-        self._size = 0
+        self._forget()
 
     def _check(self, length: int) -> None:
         if self._size + length > self.max_event:
             self._tail.clear()
-            self._data.clear()
-            self._size = 0
+            self._forget()
             raise UpstreamProtocol(details={"reason": "line_too_long", "max_line": self.max_event})
+
+    def _forget(self) -> None:
+        self._name = b""
+        self._data = None
+        if self._more:
+            self._more = bytearray()
+        self._size = 0

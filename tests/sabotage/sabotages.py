@@ -297,9 +297,9 @@ SABOTAGES = (
     ),
     Sabotage(
         name="a model server that says nothing after its reason to stop is waited for",
-        path="streaming/providers/openai.py",
-        old="if answer.concluded and until is None:",
-        new="if answer.finished and until is None:",
+        path="streaming/providers/http_provider.py",
+        old="if answer.concluded and not concluded:",
+        new="if answer.finished and not concluded:",
         seen_by=(
             "tests/streaming/providers/test_openai.py::test_after_its_reason_to_stop_an_answer_is_whole_and_a_server_that_goes_on_is_not_waited_for",
         ),

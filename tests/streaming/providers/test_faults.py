@@ -429,3 +429,36 @@ async def test_why_it_stopped_is_passed_on_and_absurd_counts_are_none(wire: Wire
         finish = chunks[-1]
         assert isinstance(finish, Finish)
         assert (finish.reason, finish.usage.prompt_tokens, finish.usage.completion_tokens) == (reason, None, None)
+
+
+async def test_an_answer_that_nobody_asked_to_stream_costs_no_more_memory_than_its_bytes(wire: Wire) -> None:
+    blank = b"\n" * 1_000_000
+    async with serving(wire, saying(wire.head, wire.said(b"kept"), blank, wire.done())) as provider:
+        tracemalloc.start()
+        try:
+            chunks = await provider.complete(asking("m"))
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert (text_of(chunks), type(chunks[-1])) == ("kept", Finish)
+    assert most < 4 * len(blank)
+
+
+async def test_signs_of_life_are_read_no_faster_than_any_model_writes(wire: Wire) -> None:
+    line = wire.said(b"") if wire.ollama else b": PROCESSING\n\n"
+    noise = line * (1_500_000 // len(line))
+    begun = time.monotonic()
+    chunks, error = await told(wire, noise, wire.said(b"at last"), wire.done(), pace=0.02)
+    assert (error, text_of(chunks)) == (None, "at last")
+    assert time.monotonic() - begun > 0.4  # at a core's full speed it would be a tenth of that
+
+
+async def test_a_long_call_does_not_wait_for_anything(wire: Wire) -> None:
+    arguments = {"text": "x" * 4_000_000}
+    function = {"name": "f", "arguments": arguments if wire.ollama else json.dumps(arguments)}
+    begun = time.monotonic()
+    chunks, error = await told(
+        wire, wire.called({"index": 0, "id": "a", "function": function}), wire.done("tool_calls"), pace=0.02
+    )
+    assert (error, [type(chunk) for chunk in chunks]) == (None, [ToolCall, Finish])
+    assert time.monotonic() - begun < 3.0

@@ -106,3 +106,11 @@ def test_the_cuts_do_not_matter(lines, cuts):
     whole, tail = data.split(b"\n")[:-1], data.split(b"\n")[-1]
     assert found == [line for line in whole if line and not line.isspace()]
     assert splitter.tail == tail
+
+
+def test_what_is_held_of_a_line_is_known():
+    splitter = LineSplitter(max_line=8)
+    splitter.feed(b"one\n\ntw")
+    assert (splitter.held, splitter.flush()) == (2, [])
+    splitter.feed(b"o\n")
+    assert splitter.held == 0

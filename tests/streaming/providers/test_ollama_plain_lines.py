@@ -37,7 +37,7 @@ def said_of(line: bytes) -> object:
     chunks = answer.feed([line, b'{"model":"n","message":{"content":"!"}}'])
     failure = answer.failure
     told = None if failure is None else (type(failure), failure.message, failure.details)
-    return chunks, told, answer.model, answer.replaced, answer.finished, answer.flush()
+    return chunks, told, answer.model, answer.replaced, answer.finished, answer.end()
 
 
 @given(message=fields(IN_A_MESSAGE), line=fields(IN_A_LINE), before=st.booleans())

@@ -33,7 +33,7 @@ class Read:
         splitter = LineSplitter(max_line=max_line)
         self.batches = [self.answer.feed(splitter.feed(piece)) for piece in pieces]
         if not self.answer.finished and self.answer.failure is None:
-            self.batches.append(self.answer.flush())
+            self.batches.append(self.answer.end())
         self.chunks = [chunk for batch in self.batches for chunk in batch]
         self.tail = splitter.tail
 

@@ -205,7 +205,7 @@ async def test_every_trace_arrives_unharmed_in_every_slice(name, way, compatible
 async def test_after_its_reason_to_stop_an_answer_is_whole_and_a_server_that_goes_on_is_not_waited_for(
     model, provider, compatible, monkeypatch
 ):
-    monkeypatch.setattr("streaming.providers.openai._LAST_WORDS", 0.3)
+    monkeypatch.setattr("streaming.providers.http_provider._LAST_WORDS", 0.3)
     begun = time.monotonic()
     chunks, error = await everything(provider, asking(model))
     assert (error, text_of(chunks), chunks[-1]) == (None, THREE_WORDS, Finish(reason="stop", usage=Usage()))

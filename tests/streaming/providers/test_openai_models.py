@@ -191,3 +191,11 @@ def test_no_list_is_too_long():
 @pytest.mark.parametrize("kind", [["llm"], {"of": "llm"}, 7, None])
 def test_a_type_that_is_no_word_counts_as_not_said(kind):
     assert only(type=kind).name == "m"
+
+
+def test_a_name_that_is_listed_twice_is_one_model_as_it_was_listed_first():
+    first, second = {"id": "m", "context_length": 4096}, {"id": "m", "context_length": 8192}
+    assert [(model.name, model.context_length) for model in listed(first, {"id": "n"}, second)] == [
+        ("m", 4096),
+        ("n", None),
+    ]

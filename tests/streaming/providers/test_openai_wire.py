@@ -366,6 +366,8 @@ HOSTILE = {
     "a choice that is a text": b'{"choices":["x"]}',
     "a delta that is a text": b'{"choices":[{"delta":"x"}]}',
     "content that is a list": b'{"choices":[{"delta":{"content":["x"]}}]}',
+    "a part whose text is a number": b'{"choices":[{"delta":{"content":[{"type":"text","text":7}]}}]}',
+    "a part whose thought is a number": b'{"choices":[{"delta":{"content":[{"type":"thinking","thinking":7}]}}]}',
     "thinking that is an object": b'{"choices":[{"delta":{"reasoning":{"a":1}}}]}',
     "calls that are an object": b'{"choices":[{"delta":{"tool_calls":{"a":1}}}]}',
     "a call that is a text": b'{"choices":[{"delta":{"tool_calls":["a"]}}]}',
@@ -549,3 +551,32 @@ def test_nonsense_after_the_reason_to_stop_takes_nothing_of_the_answer_away(last
     )
     assert read.joined(Text) == "Hello"
     assert read.finish is not None
+
+
+def test_content_in_parts_is_text_and_thinking_in_their_order():
+    def thought(*texts):
+        return {"type": "thinking", "thinking": [{"type": "text", "text": text} for text in texts]}
+
+    read = Read(
+        said([thought("Let ", "me")]),
+        said([thought(" think."), {"type": "text", "text": "It is "}]),
+        said([{"type": "reference", "reference_ids": [1]}, {"type": "thinking", "thinking": []}]),
+        said("forty-"),
+        said([{"type": "text", "text": "two"}, {"type": "text", "text": ""}]),
+        STOP,
+    )
+    assert [type(chunk) for chunk in read.chunks[:3]] == [Thinking, Thinking, Text]
+    assert (read.joined(Thinking), read.joined(Text)) == ("Let me think.", "It is forty-two")
+    assert read.finish is not None
+
+
+def test_a_thought_in_parts_may_be_a_text_and_what_else_is_in_it_is_passed_over():
+    odd = [{"type": "reference", "reference_ids": [1]}, "loose", {"text": "Hm."}]
+    read = Read(said([{"type": "thinking", "thinking": "So. "}, {"type": "thinking", "thinking": odd}]), STOP)
+    assert (read.joined(Thinking), read.joined(Text)) == ("So. Hm.", "")
+
+
+def test_a_whole_answer_may_be_in_parts_too():
+    content = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Yes."}]
+    read = Read(event(choices=[{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]))
+    assert (read.joined(Thinking), read.joined(Text), read.finish.reason) == ("Hm.", "Yes.", "stop")

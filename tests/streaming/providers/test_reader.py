@@ -1,15 +1,18 @@
 """Bodies that break: what came before is read, and the fault has a name."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import pytest
 from aiohttp import StreamReader
 
-from streaming.protocol.errors import UpstreamDropped, UpstreamError
+from streaming.protocol.errors import UpstreamDropped, UpstreamError, UpstreamStalled
 from streaming.providers.base import ChatRequest, Chunk, PromptMessage, Text
+from streaming.providers.beat import Beat
 from streaming.providers.ollama import OllamaProvider
 from streaming.providers.reader import BodyReader
 
@@ -100,3 +103,40 @@ async def test_the_connection_is_seen_to_once_a_read_however_many_pieces_had_com
         body.feed_data(piece)
     reader = BodyReader(httpx.Response(200, extensions={"body": body}), deadline=0, idle=0)
     assert (await reader.read(), connection.asked) == (b"One two three", 1)
+
+
+class Body:
+    """Has something to read at any time."""
+
+    def at_eof(self) -> bool:
+        return False
+
+    def exception(self) -> None:
+        return None
+
+    def read_nowait(self) -> bytes:
+        return b"x" * 100_000
+
+
+def reader(*, beat: Beat | None) -> BodyReader:
+    response = httpx.Response(200, extensions={"body": Body()})
+    return BodyReader(response, deadline=asyncio.get_running_loop().time() + 9, idle=9.0, beat=beat)
+
+
+@pytest.mark.parametrize(("useless", "waits"), [(0, False), (-5, False), (200_000, True)])
+async def test_after_what_was_of_no_use_the_next_read_waits_for_as_long_as_it_was(useless: int, waits: bool) -> None:
+    reading = reader(beat=Beat(0.02))
+    await reading.read()
+    reading.rest(useless)
+    begun = time.monotonic()
+    await reading.read()
+    assert (time.monotonic() - begun > 0.15) is waits
+
+
+async def test_nothing_is_read_after_the_end_that_was_set_though_there_is_something() -> None:
+    reading = reader(beat=None)
+    reading.end_within(0.05)
+    await reading.read()
+    await asyncio.sleep(0.06)
+    with pytest.raises(UpstreamStalled):
+        await reading.read()

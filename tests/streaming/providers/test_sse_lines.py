@@ -165,3 +165,25 @@ def test_it_is_what_the_standard_says(lines):
         name = value if field == b"event" else name
         data += [value] if field == b"data" else []
     assert split(b"".join(line + b"\n" for line in lines)) == expected
+
+
+@pytest.mark.parametrize("line", [b"data:\n", b"data:ab\n", b"data: ab\n"])
+def test_an_event_of_tiny_lines_costs_no_more_memory_than_a_long_one(line):
+    limit = 64 * 1024
+    splitter = SseSplitter(max_event=limit)
+    lines = line * (1024 // len(line))
+    tracemalloc.start()
+    try:
+        while splitter.held < limit - len(lines):
+            splitter.feed(lines)
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * limit
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_held_of_an_event_is_known():
+    splitter = SseSplitter(max_event=MAX)
+    splitter.feed(b": a comment\n\ndata: abc\ndata: d")
+    assert splitter.held == len(b" abc") + len(b"data: d")
+    splitter.feed(b"\n\n")
+    assert splitter.held == 0
