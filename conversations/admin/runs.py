@@ -44,7 +44,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         rows: QuerySet[Run] = super().get_queryset(request)
-        return rows.defer("request", "opening_events", "closing_events").prefetch_related("owner")
+        return rows.defer("request", "system_prompt", "opening_events", "closing_events").prefetch_related("owner")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return _for(request, COLUMNS)

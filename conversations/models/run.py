@@ -32,6 +32,7 @@ class Run(models.Model):
     model = models.CharField(max_length=200, blank=True, default="")
     parameters = models.JSONField(default=dict, blank=True)
     tools = models.JSONField(null=True, blank=True)  # the names that were asked for; null: all there are
+    system_prompt = models.TextField(null=True, blank=True)  # its own; null: its thread's, as that is when it is asked
     attempt = models.PositiveIntegerField(default=0)
     request = models.JSONField(null=True, blank=True)  # of a waiting send: content, attachments, model
     cancel_requested_at = models.DateTimeField(null=True, blank=True)

@@ -14,6 +14,7 @@ PAGE = 50
 # What a page is made of is in the memory several times over. 50 messages of people are a few thousand characters; of
 # somebody who wants it to be much, twenty million.
 PAGE_CHARACTERS = 1_000_000
+NOT_SHOWN = ("opening_events", "closing_events", "system_prompt")  # of a run, with its message
 
 # The path from a leaf towards the root, at most so many messages, and none above so many characters: one walk along an
 # index in the database.
@@ -88,7 +89,7 @@ def message_page(
         messages=messages,
         steps=list(Step.objects.filter(run__answer_id__in=shown).order_by("run_id", "index")),
         # Without the texts of events, which may stand on them.
-        runs=list(Run.objects.filter(answer_id__in=shown).defer("opening_events", "closing_events").order_by("pk")),
+        runs=list(Run.objects.filter(answer_id__in=shown).defer(*NOT_SHOWN).order_by("pk")),
         next=None if above is None else cursors.encode(str(above)),
     )
 

@@ -232,6 +232,7 @@ def _write(
             model=choice.full_name,
             parameters=merged(thread.parameters, command.parameters),
             tools=command.tools,
+            system_prompt=command.system_prompt,
             created_at=now,
         )
         if place.answer is None:

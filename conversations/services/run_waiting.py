@@ -54,6 +54,7 @@ def enqueue(*, thread: Thread, command: Send, choice: Choice, behind: Sequence[R
         model=choice.full_name,
         parameters=merged(thread.parameters, command.parameters),
         tools=command.tools,
+        system_prompt=command.system_prompt,
         created_at=now,
     )
     RunLease.objects.create(run=run)

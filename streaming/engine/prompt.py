@@ -78,24 +78,28 @@ def prompt_at_hand(run: Run) -> Prompt | None:
         model=run.model,
         attempt=run.attempt + 1,
         history=[_turn(question, ())],
-        system_prompt=run.thread.system_prompt,
+        system_prompt=_system_prompt(run, run.thread.system_prompt),
         tools=run.tools,
         parameters=readable(run.parameters),
     )
 
 
 def load_prompt(run_id: UUID) -> Prompt:
-    run, system_prompt = selectors.run_to_work_on(run_id)
+    run, of_the_thread = selectors.run_to_work_on(run_id)
     messages, steps = selectors.history_before(run=run)
     return Prompt(
         model=run.model,
         attempt=run.attempt,
         history=[_turn(message, steps.get(message.pk, ())) for message in messages],
-        system_prompt=system_prompt,
+        system_prompt=_system_prompt(run, of_the_thread),
         tools=run.tools,
         parameters=readable(run.parameters),
         steps_before=[wire.step_object(step) for step in selectors.steps_before(run=run)],
     )
+
+
+def _system_prompt(run: Run, of_the_thread: str) -> str:
+    return of_the_thread if run.system_prompt is None else run.system_prompt
 
 
 def _was_begun(answer: Message | None) -> bool:

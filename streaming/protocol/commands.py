@@ -33,7 +33,8 @@ Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
     """Send a message; or make a new branch beside an old answer (``regenerate``) or question (``edit``); or go on with
-    an answer that ended early (``continue``). Each of ``models`` gives an answer of its own to the one question.
+    an answer that ended early (``continue``). Each of ``models`` gives an answer of its own to the one question. An
+    empty ``system_prompt`` is none; without one the thread's counts.
     """
 
     content: Content | None = None
@@ -47,6 +48,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     if_busy: Literal["reject", "enqueue", "interrupt"] = "reject"
     attachments: Annotated[list[Id], Meta(max_length=0)] = []
     tools: Annotated[list[ToolName], Meta(max_length=100)] | None = None
+    system_prompt: SystemPrompt | None = None
     parameters: dict[str, Any] = {}
 
     def __post_init__(self) -> None:

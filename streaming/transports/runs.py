@@ -179,7 +179,7 @@ async def _state(running: Engine, run: Run) -> dict[str, Any]:
     if RunStatus(run.status) not in TERMINAL:
         state = await _told_so_far(running, run)
         if state.run is not None and not state.terminal:
-            told: dict[str, Any] = {"run": state.run, "head": state.last, "parameters": run.parameters}
+            told: dict[str, Any] = {"run": state.run, "head": state.last, **_how_asked(run)}
             told |= {"messages": state.messages, "steps": state.steps}
             if state.approvals:
                 open_still = await sync_to_async(selectors.open_approvals)(run)
@@ -189,10 +189,14 @@ async def _state(running: Engine, run: Run) -> dict[str, Any]:
     return {
         "run": wire.run_object(record.run),
         "head": record.head,
-        "parameters": record.run.parameters,
+        **_how_asked(record.run),
         "messages": [wire.message_object(message) for message in record.messages],
         "steps": [wire.step_object(step) for step in record.steps],
     }
+
+
+def _how_asked(run: Run) -> dict[str, Any]:
+    return {"parameters": run.parameters, "system_prompt": run.system_prompt}
 
 
 async def _told_so_far(running: Engine, run: Run) -> RunState:

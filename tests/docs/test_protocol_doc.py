@@ -20,6 +20,7 @@ from streaming.transports.urls import urlpatterns as runs
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEXT = (ROOT / "docs" / "protocol.md").read_text()
 PACKAGES = ("chatserver", "conversations", "streaming")
+NOTICES = ROOT / "streaming" / "protocol" / "notices.py"
 REPLIES = frozenset({"ack", "error", "pong", "session.ready"})
 
 
@@ -53,7 +54,8 @@ def classes(base: type[ChatError]) -> Iterator[type[ChatError]]:
 
 def written_codes() -> set[str]:
     """Every code that stands in the source as one, in whatever class or call."""
-    sources = (path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    paths = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path != NOTICES)
+    sources = (path.read_text() for path in paths)
     return {code for source in sources for code in re.findall(r'\bcode ?= ?"([a-z_]+)"', source)}
 
 
@@ -97,6 +99,12 @@ def test_the_error_codes_are_those_of_the_code() -> None:
     listed = first_names("Errors")
     assert len(listed) == len(set(listed))
     assert set(listed) == CODES
+
+
+def test_every_notice_is_told_and_no_other() -> None:
+    (line,) = re.findall(r"^- \*\*notice\*\*: .*?(?=^- |\Z)", section("Objects"), re.M | re.S)
+    told = re.findall(r"`([a-z_]+)` \(", line.partition("Codes:")[2])
+    assert sorted(told) == sorted(re.findall(r'\bcode="([a-z_]+)"', NOTICES.read_text()))
 
 
 def test_statuses_and_retryability_are_told_right() -> None:
