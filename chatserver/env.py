@@ -45,6 +45,19 @@ class Environment:
     def words(self, name: str, default: str = "") -> list[str]:
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
 
+    def sizes(self, name: str, *, least: int, most: int = 10_000_000) -> dict[str, int]:
+        """Numbers by name, from "8192,qwen3:8b=32768"; the one without a name stands under the empty one."""
+        sizes: dict[str, int] = {}
+        for word in self.words(name):
+            whose, _, number = word.rpartition("=")
+            if not (number.strip().isdecimal() and least <= int(number) <= most) or whose.strip() in sizes:
+                raise ImproperlyConfigured(
+                    f"{name} has {word!r}; write a whole number from {least} to {most}, "
+                    "and others for some as name=number."
+                )
+            sizes[whose.strip()] = int(number)
+        return sizes
+
     def http_url(self, name: str, default: str = "") -> str:
         """An http or https address without its trailing slash, or the empty text."""
         url = self.text(name, default).rstrip("/")

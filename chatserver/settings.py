@@ -205,6 +205,7 @@ globals().update(email_settings(env.text("EMAIL_URL") or ("console://" if DEVELO
 
 # --- model servers -------------------------------------------------------------------------------------------------
 OLLAMA_BASE_URL = env.http_url("OLLAMA_BASE_URL", "http://127.0.0.1:11434")
+OLLAMA_NUM_CTX = env.sizes("OLLAMA_NUM_CTX", least=256)  # tokens, by model; "" is for all others
 OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.http_url("OPENAI_BASE_URL") or ("https://api.openai.com/v1" if OPENAI_API_KEY else "")
 if not re.fullmatch(r"[!-~]*", OPENAI_API_KEY):  # it is sent in a header

@@ -265,7 +265,10 @@ def _event_log(offload: Offload) -> EventLog:
 def _providers() -> list[Provider]:
     providers: list[Provider] = []
     if settings.OLLAMA_BASE_URL:
-        providers.append(OllamaProvider(name="ollama", base_url=settings.OLLAMA_BASE_URL, **_upstream()))
+        ollama = OllamaProvider(
+            name="ollama", base_url=settings.OLLAMA_BASE_URL, num_ctx=settings.OLLAMA_NUM_CTX, **_upstream()
+        )
+        providers.append(ollama)
     if settings.OPENAI_BASE_URL:
         openai = OpenAIProvider(
             name="openai", base_url=settings.OPENAI_BASE_URL, api_key=settings.OPENAI_API_KEY, **_upstream()

@@ -21,30 +21,19 @@ class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_prompt(
-    *,
-    history: Iterable[HistoryMessage],
-    system_prompt: str = "",
-    question: str | None = None,
-    max_characters: int | None = None,
+    *, history: Iterable[HistoryMessage], system_prompt: str = "", question: str | None = None
 ) -> tuple[PromptMessage, ...]:
-    """The messages to ask with.
+    """The messages to ask with, all of them: what fits the model's window is for ``window.py`` to say.
 
     Answers are told with their tool rounds, without their reasoning; those that came to nothing are left out, and
-    neighbours of one role become one, because many models accept strictly alternating turns only. Where all of it is
-    longer than ``max_characters``, the oldest exchanges are left out; system prompt and question stay.
+    neighbours of one role become one, because many models accept strictly alternating turns only.
     """
-    exchanges: list[list[PromptMessage]] = [[]]
+    turns = [PromptMessage(role="system", content=system_prompt)] if system_prompt.strip() else []
     asked = [] if question is None else [HistoryMessage(role="user", content=question)]
     for message in (*history, *asked):
-        turns = _turns(message)
-        if message.role == "user" and exchanges[-1] and exchanges[-1][-1].role != "user":
-            exchanges.append([])
-        for turn in turns:
-            _add(exchanges[-1], turn)
-    system = [PromptMessage(role="system", content=system_prompt)] if system_prompt.strip() else []
-    if max_characters is not None:
-        exchanges = _youngest(exchanges, max_characters - sum(map(length_of, system)))
-    return tuple(system + [turn for exchange in exchanges for turn in exchange])
+        for turn in _turns(message):
+            _add(turns, turn)
+    return tuple(turns)
 
 
 def _turns(message: HistoryMessage) -> list[PromptMessage]:
@@ -96,18 +85,3 @@ def _add(turns: list[PromptMessage], turn: PromptMessage) -> None:
         turns.append(turn)
     else:
         turns[-1] = msgspec.structs.replace(last, content=f"{last.content}\n\n{turn.content}")
-
-
-def _youngest(exchanges: list[list[PromptMessage]], room: int) -> list[list[PromptMessage]]:
-    """The last of them that fit, and always the last one."""
-    kept = len(exchanges) - 1
-    room -= sum(map(length_of, exchanges[kept]))
-    while kept > 0 and (length := sum(map(length_of, exchanges[kept - 1]))) <= room:
-        room -= length
-        kept -= 1
-    return exchanges[kept:]
-
-
-def length_of(turn: PromptMessage) -> int:
-    """Characters, as near as need be."""
-    return len(turn.content) + sum(len(str(call.arguments)) for call in turn.tool_calls)

@@ -9,6 +9,7 @@ import msgspec
 
 from streaming.engine.machine import Ask, End, Park, PendingCall, RunMachine, RunTools
 from streaming.engine.parking import Decided
+from streaming.engine.window import Window
 from streaming.protocol.errors import ErrorObject, UpstreamError, UpstreamTruncated
 from streaming.protocol.events import Event, RunStatusHint
 from streaming.protocol.objects import Step
@@ -45,13 +46,16 @@ async def generate(
     think: bool | str | None = None,
     parameters: Parameters = NONE,
     first_wait: Phase = "waiting_for_model",
+    window: Window | None = None,
+    tools_wished: bool = False,
 ) -> AsyncGenerator[list[Event], None]:
     """Yield lists of events until ``machine.next`` is Park or End; either is its driver's to make.
 
     ``decided`` is what a parked run goes on with; without it the run begins, or is taken up where it was left.
     ``earlier`` are the steps of an answer that other runs have begun.
 
-    ``first_wait`` is what readers are told that the first turn waits for.
+    ``first_wait`` is what readers are told that the first turn waits for. ``window`` says what of the messages the
+    model is given. ``tools_wished``: the tools were asked for by name.
 
     Its driver commits every event but deltas before it asks for more: so a tool's step is durable before the tool
     runs. Raises what ``ask`` raises, and UpstreamTruncated where its iterator ends without a Finish. Close it, or
@@ -68,17 +72,25 @@ async def generate(
             earlier=earlier,
             asks=tools.needs_approval,
         )
-    specs = tuple(
-        ToolSpec(name=tool.name, description=tool.description, parameters=tool.parameters) for tool in tools.describe()
-    )
+    window = window or Window()
     waits_for = first_wait
-    request = ChatRequest(model=model, messages=(), tools=specs, think=think, parameters=parameters)
+    request = ChatRequest(
+        model=model,
+        messages=(),
+        tools=specs(tools),
+        tools_wished=tools_wished,
+        think=think,
+        parameters=parameters,
+        whole=True,
+    )
     while True:
         match machine.next:
             case Ask(messages):
                 yield [_waiting(machine, waits_for)]
                 waits_for = "waiting_for_model"  # by then it is loaded
-                chunks = ask(msgspec.structs.replace(request, messages=messages))
+                given = window.fitted(messages)
+                machine.note(window.notices)
+                chunks = ask(msgspec.structs.replace(request, messages=given))
                 # Here and not in a generator of its own, which every piece would have to come through.
                 try:
                     async for batch in chunks:
@@ -92,6 +104,8 @@ async def generate(
                         await _hear_out(chunks)
                 finally:
                     await _close(chunks)  # before the turn's tool steps are told
+                    machine.note(window.notices)  # it may have been too much, and less was asked
+                window.counted(machine.turn_usage)
                 if events := machine.turn_ended(at=clock()):
                     yield events
             case RunTools(calls):
@@ -101,6 +115,13 @@ async def generate(
                             yield events
             case Park() | End():
                 return
+
+
+def specs(tools: ToolRegistry) -> tuple[ToolSpec, ...]:
+    """The tools as they are offered to a model."""
+    return tuple(
+        ToolSpec(name=tool.name, description=tool.description, parameters=tool.parameters) for tool in tools.describe()
+    )
 
 
 def _waiting(machine: RunMachine, phase: Phase) -> RunStatusHint:

@@ -37,7 +37,7 @@ from streaming.protocol.errors import ErrorObject
 from streaming.protocol.events import Event, RunCancelling, RunInProgress, RunRequiresAction
 from streaming.protocol.lifecycle import MessageStatus, RunStatus, may_become
 from streaming.protocol.notices import Notice, left_out, noted
-from streaming.protocol.objects import Approval, Message, Run, Step
+from streaming.protocol.objects import Approval, Message, Run, Step, Usage
 from streaming.protocol.snapshot import RunState
 from streaming.protocol.text import clean
 from streaming.protocol.times import rfc3339
@@ -177,6 +177,16 @@ class RunMachine:
         self._require(not self._begun, "the model has been asked already")
         self._messages = messages
         self._notices = list(notices)
+
+    @property
+    def turn_usage(self) -> Usage:
+        """What the turn that has finished took."""
+        return Usage() if self._turn.finish is None else self._turn.finish.usage
+
+    def note(self, notices: Sequence[Notice]) -> None:
+        """What the model was not given, as it turned out meanwhile; told when the run ends or parks."""
+        if notices:
+            self._notices = noted(self._notices, notices)
 
     def begin(
         self, *, at: float, attempt: int, earlier: Sequence[Step] = (), asks: Asks = nobody_is_asked

@@ -8,26 +8,23 @@ import msgspec
 
 from conversations import selectors, wire
 from conversations.models import Approval, Message, Run, Step
-from streaming.engine.context import HistoryMessage, build_prompt, length_of
+from streaming.engine.context import HistoryMessage, build_prompt
 from streaming.engine.measure import SoFar
 from streaming.engine.parking import SWAPPED, Approved, Decided, Refused, Ruling, denied
 from streaming.engine.retold import as_messages, retell
+from streaming.engine.window import Window
 from streaming.protocol import objects
 from streaming.protocol.parameters import NONE, Parameters, readable
 from streaming.protocol.snapshot import RunState
 from streaming.providers.base import PromptMessage
 
-# A token is about four characters of English, fewer of other languages; a server that still finds the prompt too long
-# says so. Where nobody knows the model's window, what is kept is what one message may have.
-CHARACTERS_A_TOKEN = 4
-MAX_CHARACTERS = 400_000
 SHORT = 20  # messages
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
     """``model`` is its full name, with its provider; ``tools`` None offers all there are. ``steps_before`` are those of
-    the run's answer that earlier runs have brought.
+    the run's answer that earlier runs have brought. ``older``: the thread reaches back further than ``history``.
     """
 
     model: str
@@ -37,22 +34,22 @@ class Prompt:
     tools: Sequence[str] | None
     parameters: Parameters = NONE
     steps_before: Sequence[objects.Step] = ()
+    older: bool = False
 
     @property
     def is_short(self) -> bool:
         """Whether to put it together takes so little that it need not leave the loop."""
         return len(self.history) <= SHORT
 
-    def messages(self, *, context_length: int | None, begun: RunState) -> tuple[PromptMessage, ...]:
-        """What to ask with, up to the question; without the oldest exchanges where all of it, and what the answer that
-        was ``begun`` has by now, would not fit the model's window.
-        """
-        window = min(filter(None, (context_length, self.parameters.context_length)), default=None)
-        room = MAX_CHARACTERS if window is None else window * CHARACTERS_A_TOKEN
-        if begun.answer is not None:
-            so_far = as_messages(retell(begun.answer, [*self.steps_before, *begun.steps]))
-            room -= sum(map(length_of, so_far))
-        return build_prompt(history=self.history, system_prompt=self.system_prompt, max_characters=room)
+    def messages(self) -> tuple[PromptMessage, ...]:
+        """All that there is to ask with, up to the question."""
+        return build_prompt(history=self.history, system_prompt=self.system_prompt)
+
+    def within(self, window: Window, *, begun: RunState) -> tuple[PromptMessage, ...]:
+        """What of that fits the model's window, together with what the answer that was ``begun`` has by now."""
+        answer = begun.answer
+        so_far = () if answer is None else as_messages(retell(answer, [*self.steps_before, *begun.steps]))
+        return window.begun(self.messages(), so_far=so_far)
 
 
 def load_decisions(run_id: UUID) -> Decided:
@@ -95,6 +92,7 @@ def load_prompt(run_id: UUID) -> Prompt:
         tools=run.tools,
         parameters=readable(run.parameters),
         steps_before=[wire.step_object(step) for step in selectors.steps_before(run=run)],
+        older=bool(messages) and messages[0].parent_id is not None,
     )
 
 

@@ -14,9 +14,10 @@ from chatserver.ids import new_id
 from conversations.services import learning
 from conversations.services.run_close import EndRefused
 from conversations.services.run_lease import Claim, cancel_wishes, let_go
+from streaming.engine.adapting import adapted
 from streaming.engine.closing import close_for_good, insist, park_for_good, read_state
 from streaming.engine.continuation import CannotContinue
-from streaming.engine.generator import Phase, generate
+from streaming.engine.generator import Phase, generate, specs
 from streaming.engine.going_on import going_on
 from streaming.engine.machine import End, Park, RunMachine
 from streaming.engine.outcome import INTERRUPTED, Cancelled, Ending, Expired, Failed, Incomplete, Outcome
@@ -24,10 +25,11 @@ from streaming.engine.parking import Decided
 from streaming.engine.prompt import Prompt, load_decisions, load_prompt
 from streaming.engine.recorder import Recorder
 from streaming.engine.salvage import salvage
+from streaming.engine.window import Window
 from streaming.engine.workshop import Workshop
 from streaming.eventlog.base import Fenced
 from streaming.protocol.codec import encode
-from streaming.protocol.errors import ChatError, InternalError
+from streaming.protocol.errors import ChatError, ContextExceeded, InternalError
 from streaming.protocol.events import RunStatusHint
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
 from streaming.protocol.snapshot import RunState
@@ -242,10 +244,21 @@ class Worker:
 
     async def _drive(self, machine: RunMachine, recorder: Recorder, prompt: Prompt, decided: Decided | None) -> None:
         provider, model = await self._shop.registry.resolve(prompt.model)
-        # A model that cannot call tools answers an offer of them with an error.
-        offered = prompt.tools if "tools" in model.capabilities else ()
-        messages = partial(prompt.messages, context_length=model.context_length, begun=machine.state)
-        machine.give_prompt(messages() if prompt.is_short else await self._shop.offload(messages))
+        asked = adapted(parameters=prompt.parameters, tools=prompt.tools, model=model)
+        tools = self._shop.tools.restricted(asked.tools)
+        window = Window(
+            size=asked.window, max_tokens=prompt.parameters.max_tokens, tools=specs(tools), older=prompt.older
+        )
+        fitting = partial(prompt.within, window, begun=machine.state)
+        messages = fitting() if prompt.is_short else await self._shop.offload(fitting)
+        machine.give_prompt(messages, notices=[*asked.notices, *window.notices])
+
+        async def shorter(request: ChatRequest, fault: ContextExceeded) -> ChatRequest | None:
+            log.info("a prompt was too long", run=self._run, model=self.model, details=fault.details)
+            await self._shop.registry.refresh()  # its model is loaded by now, and its server says with what window
+            size = (await self._shop.registry.resolve(prompt.model))[1].context_length
+            less = window.shorter(request.messages, fault, size=size)
+            return None if less is None else msgspec.structs.replace(request, messages=less)
 
         def ask(request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
             return attempts(
@@ -255,6 +268,7 @@ class Worker:
                 delay=self._shop.pace.retry_delay,
                 fallback_to_non_streaming=self._shop.pace.fallback_to_non_streaming,
                 streaming=self._shop.pace.streaming,
+                shorter=shorter,
             )
 
         events = generate(
@@ -263,13 +277,15 @@ class Worker:
             earlier=prompt.steps_before,
             decided=decided,
             model=model.name,
-            think=_thinking(prompt, model),
+            think=asked.think,
             parameters=prompt.parameters,
             ask=going_on(ask, known=self._goes_on, learned=self._learned),
-            tools=self._shop.tools.restricted(offered),
+            tools=tools,
+            tools_wished=bool(prompt.tools),
             spawn=self._shop.tasks.spawn,
             clock=self._now,
             first_wait=_wait_for(model),
+            window=window,
         )
         async with aclosing(events):
             async for batch in events:
@@ -333,11 +349,6 @@ class Worker:
 
 def _log_id() -> str:
     return secrets.token_hex(8)
-
-
-def _thinking(prompt: Prompt, model: ModelInfo) -> bool | str | None:
-    """As it was asked for; where nobody knows whether the model can, it is asked."""
-    return None if model.cannot_think else prompt.parameters.thinking
 
 
 def _wait_for(model: ModelInfo) -> Phase:

@@ -4,13 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Self
 
-from streaming.protocol.errors import StreamingRefused, UpstreamError
+from streaming.protocol.errors import ContextExceeded, StreamingRefused, UpstreamError
 from streaming.providers.base import ChatRequest, Chunk, Provider
 
 # A reader waits meanwhile. A server that wants more time than this is asked no later all the same.
 MAX_WAIT = 30.0
 
+# Each time it is less by a quarter at least, or by what the server has said of its window.
+MOST_SHORTENED = 3
+
 Batches = AsyncIterator[Sequence[Chunk]]
+# What to ask instead of a request that was too long; None where there is nothing less to ask.
+Shorter = Callable[[ChatRequest, ContextExceeded], Awaitable[ChatRequest | None]]
 
 
 def attempts(
@@ -21,6 +26,7 @@ def attempts(
     delay: float,
     fallback_to_non_streaming: bool,
     streaming: bool = True,
+    shorter: Shorter | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> "Begun":
     """The batches of one answer, from at most ``attempts`` requests.
@@ -28,11 +34,12 @@ def attempts(
     Between them lie ``delay`` seconds, doubled each time; once, what the server asked for where that is longer. Raises
     the last UpstreamError: at once where something was yielded already, or where asking again does not help. A server
     that refuses to stream is asked for the whole answer, where that is allowed; with ``streaming`` off it is asked for
-    nothing else.
+    nothing else. One that finds the prompt too long is asked what ``shorter`` makes of the request, a few times.
     """
 
     async def begin() -> tuple[Sequence[Chunk], Batches]:
-        asked, streams, told = 0, streaming, False
+        nonlocal request
+        asked, streams, told, shortened = 0, streaming, False, 0
         while True:
             batches = provider.stream(request) if streams else _whole(provider, request)
             try:
@@ -41,6 +48,12 @@ def attempts(
                 if not streams or not fallback_to_non_streaming:
                     raise
                 streams = False
+                continue
+            except ContextExceeded as error:
+                less = await shorter(request, error) if shorter is not None and shortened < MOST_SHORTENED else None
+                if less is None:
+                    raise
+                request, shortened = less, shortened + 1
                 continue
             except UpstreamError as error:
                 asked += 1

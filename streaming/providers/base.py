@@ -74,18 +74,27 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is asked. ``think`` None leaves it to the server, and counts where ``parameters`` say otherwise."""
+    """What a model is asked. ``think`` None leaves it to the server, and counts where ``parameters`` say otherwise.
+    ``tools_wished``: they were asked for by name, so that somebody minds where they are not taken. ``whole``: a prompt
+    that is too long is to be refused, not cut short by the server.
+    """
 
     model: str
     messages: tuple[PromptMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
+    tools_wished: bool = False
     think: bool | str | None = None
     parameters: Parameters = Parameters()
+    whole: bool = False
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that can be chosen. ``name`` is the server's own; people write ``provider/name``. ``cannot_think``: the
-    server answers the wish with an error.
+    """A model that can be chosen. ``name`` is the server's own; people write ``provider/name``.
+
+    ``context_length`` is how many tokens it reads at once as it is, or would be, loaded. ``cannot_think``: the server
+    answers the wish with an error. ``thinking_levels`` are its words for how much, weakest first, None where they are
+    not known; ``thinking_switch``: it can be told whether to. ``cannot_see``: images are not for it. ``no_word_for``
+    names the parameters that its server has no setting for.
     """
 
     provider: str
@@ -97,6 +106,10 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     loaded: bool | None = None
     demonstration: bool = False
     cannot_think: bool = False
+    thinking_levels: tuple[str, ...] | None = None
+    thinking_switch: bool = True
+    cannot_see: bool = False
+    no_word_for: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -15,6 +15,9 @@ from streaming.protocol.errors import ContextExceeded
 _CONTEXT = re.compile(
     r"^(?=.*\bcontext (?:length|size|window)\b)(?=.*\b(?:exceed\w*|longer|larger|maximum|too long)\b)", re.I | re.M
 )
+# "maximum context length is 8192 tokens", "available context size (8192 tokens)"
+_SIZE = re.compile(r"\bcontext (?:length|size|window)[^\d.]{0,20}(\d{3,8})\b(?! ?%)", re.I)
+MOST_READ = 4096  # characters of a sentence in which a number is looked for
 _NO_STREAM = re.compile(
     r"\A(?=.*\bstream(?:ing|ed|s)?\b)"
     r"(?=.*(?:\bnot\b|n't\b|\bunsupported\b|\bdisabled\b|\bmust\b|\bonly\b|\bcannot\b|\bwithout\b|\bunavailable\b|\bno\b|\brefuse))",
@@ -71,7 +74,10 @@ def is_context(said: Said) -> bool:
 
 
 def context_exceeded(said: Said, details: dict[str, Any]) -> ContextExceeded:
-    return ContextExceeded(details={**details, **said.numbers} or None)
+    """With the sizes, where they are said, as ``n_ctx`` and ``n_prompt_tokens``."""
+    found = _SIZE.search(said.text[:MOST_READ]) if said.text is not None and "n_ctx" not in said.numbers else None
+    numbers = said.numbers if found is None else {**said.numbers, "n_ctx": int(found[1])}
+    return ContextExceeded(details={**details, **numbers} or None)
 
 
 def refuses_streaming(answer: HttpAnswer, said: Said) -> bool:

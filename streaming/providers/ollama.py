@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
@@ -24,7 +24,7 @@ from streaming.providers.http_client import header
 from streaming.providers.http_provider import HttpProvider, UpstreamNumbers
 from streaming.providers.ndjson import LineSplitter
 from streaming.providers.ollama_errors import NOT_OLLAMA, http_failure
-from streaming.providers.ollama_models import Facts, Tag, can_chat, facts_of_show, loaded, model_info, tags
+from streaming.providers.ollama_models import Contexts, Facts, Tag, can_chat, facts_of_show, loaded, model_info, tags
 from streaming.providers.ollama_wire import Answer, request_body
 from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
 
@@ -37,16 +37,24 @@ class OllamaProvider(HttpProvider[bytes]):
     """One Ollama server; its numbers are those of HttpProvider, and seconds.
 
     models_ttl  for how long what /api/show said is believed
+    num_ctx     with how many tokens of context models are to be loaded, by name; "" is for all others
     """
 
     kind = "ollama"
 
     def __init__(
-        self, *, base_url: str, name: str = "ollama", models_ttl: float = 600.0, **numbers: Unpack[UpstreamNumbers]
+        self,
+        *,
+        base_url: str,
+        name: str = "ollama",
+        models_ttl: float = 600.0,
+        num_ctx: Mapping[str, int] | None = None,
+        **numbers: Unpack[UpstreamNumbers],
     ) -> None:
         super().__init__(base_url=base_url, name=name, **numbers)
         self._models_ttl = models_ttl
         self._facts: dict[tuple[str, str], tuple[float, Facts]] = {}
+        self._contexts = Contexts(num_ctx or {})
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
@@ -78,12 +86,19 @@ class OllamaProvider(HttpProvider[bytes]):
                 f"Ollama does not answer at {self.shown_url}. Start it with `ollama serve`, or set OLLAMA_BASE_URL."
             )
             raise UpstreamUnreachable(sentence, details=fault.details) from None
-        return [model_info(self.name, tag, known, in_memory) for tag, known in facts if can_chat(tag, known)]
+        present = {(tag.name, tag.digest) for tag in listed}  # one that was pulled anew is another model
+        self._facts = {key: known for key, known in self._facts.items() if key in present}
+        self._contexts.seen(facts, in_memory)
+        return [
+            model_info(self.name, tag, known, in_memory, in_force=self._contexts.of(tag))
+            for tag, known in facts
+            if can_chat(tag, known)
+        ]
 
     @asynccontextmanager
     async def _asked(self, request: ChatRequest, *, stream: bool) -> AsyncIterator[tuple[httpx.Response, float]]:
         try:
-            body = dumps(request_body(request, stream=stream))
+            body = dumps(request_body(request, stream=stream, num_ctx=self._contexts.num_ctx(request.model)))
         except (TypeError, ValueError) as fault:  # NaN among the options, say
             raise InvalidRequest("The parameters cannot be written as JSON.") from fault
         deadline = self._answer_deadline()

@@ -4,7 +4,7 @@ Everything is optional here but the name: older servers say less, and what is of
 are not read at all (they may be local, and have nine digits).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from streaming.providers.base import ModelInfo
@@ -12,6 +12,7 @@ from streaming.providers.base import ModelInfo
 # More than any server has, less than would hurt the page.
 MAX_MODELS = 1000
 _MAX_NAME = 200
+LEVELS = ("low", "medium", "high")  # gpt-oss; all others are told to think or not to
 
 
 class Facts(NamedTuple):
@@ -35,6 +36,7 @@ class Tag(NamedTuple):
     remote: bool
     embedding_family: bool
     facts: Facts
+    has_levels: bool = False  # of thinking, which cannot be switched off: gpt-oss
 
 
 def tags(body: Any) -> list[Tag]:
@@ -65,12 +67,49 @@ def can_chat(tag: Tag, facts: Facts) -> bool:
     return not tag.embedding_family
 
 
-def model_info(provider: str, tag: Tag, facts: Facts, in_memory: Mapping[str, int | None] | None) -> ModelInfo:
-    """``in_memory`` None: it is not known which models are loaded."""
+class Contexts:
+    """With how much context the models are loaded, in tokens: what was configured for a model or for all, else what it
+    was seen to be loaded with last. Before that nobody knows: Ollama decides by the memory that there is.
+    """
+
+    def __init__(self, configured: Mapping[str, int]) -> None:
+        """By the names of models, with or without ``:latest``; the empty name is for all that are not named."""
+        self._configured = configured
+        self._trained: dict[str, int | None] = {}
+        self._seen: dict[tuple[str, str], int] = {}  # of a model that was pulled anew nothing is known
+
+    def seen(self, listed: Sequence[tuple[Tag, Facts]], in_memory: Mapping[str, int | None] | None) -> None:
+        self._trained = {tag.name: facts.context_length for tag, facts in listed}
+        seen = {(tag.name, tag.digest): self._seen.get((tag.name, tag.digest)) for tag, _ in listed}
+        seen |= {key: in_memory[key[0]] or seen[key] for key in seen if in_memory and key[0] in in_memory}
+        self._seen = {key: context for key, context in seen.items() if context is not None}
+
+    def num_ctx(self, name: str) -> int | None:
+        """What a request has to say, always the same for a model; None leaves it to the server."""
+        names = (name, name.removesuffix(":latest"), "")
+        wish = next((self._configured[each] for each in names if each in self._configured), None)
+        return None if wish is None else min(wish, self._trained.get(name) or wish)
+
+    def of(self, tag: Tag) -> int | None:
+        return self.num_ctx(tag.name) or self._seen.get((tag.name, tag.digest))
+
+
+def model_info(
+    provider: str,
+    tag: Tag,
+    facts: Facts,
+    in_memory: Mapping[str, int | None] | None,
+    *,
+    in_force: int | None = None,
+) -> ModelInfo:
+    """``in_memory`` None: it is not known which models are loaded. ``in_force`` is the context that it is, or would be,
+    loaded with.
+    """
     context = facts.context_length
-    in_force = in_memory.get(tag.name) if in_memory else None
+    in_force = in_force or (in_memory.get(tag.name) if in_memory else None)
     if in_force is not None:  # the server may have loaded it with less than it was trained for
         context = min(context or in_force, in_force)
+    thinks = "thinking" in facts.capabilities
     return ModelInfo(
         provider=provider,
         name=tag.name,
@@ -79,7 +118,10 @@ def model_info(provider: str, tag: Tag, facts: Facts, in_memory: Mapping[str, in
         size_bytes=None if tag.remote else tag.size_bytes,
         parameter_size=tag.parameter_size,
         loaded=None if in_memory is None else tag.name in in_memory,
-        cannot_think=bool(facts.capabilities) and "thinking" not in facts.capabilities,
+        cannot_think=bool(facts.capabilities) and not thinks,
+        thinking_levels=LEVELS if tag.has_levels else () if thinks else None,
+        thinking_switch=not tag.has_levels,
+        cannot_see=bool(facts.capabilities) and "vision" not in facts.capabilities,
     )
 
 
@@ -94,6 +136,7 @@ def _tag(entry: Mapping[str, Any]) -> Tag:
         remote=bool(entry.get("remote_host")),
         embedding_family="bert" in family or "embed" in name,
         facts=Facts(_words(entry.get("capabilities")), _whole(details.get("context_length"))),
+        has_levels=family in ("gptoss", "gpt-oss") or name.rpartition("/")[2].startswith("gpt-oss"),
     )
 
 

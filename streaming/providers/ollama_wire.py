@@ -22,12 +22,14 @@ _OPTIONS = (
     ("seed", "seed"),
     ("stops", "stop"),
     ("max_tokens", "num_predict"),
-    ("context_length", "num_ctx"),
 )
 
 
-def request_body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-    """The body of POST /api/chat. What was not asked for is left to the server."""
+def request_body(request: ChatRequest, *, stream: bool, num_ctx: int | None = None) -> dict[str, Any]:
+    """The body of POST /api/chat. What was not asked for is left to the server.
+
+    ``num_ctx`` is the administrator's, one for a model: another one makes the server load it anew.
+    """
     body: dict[str, Any] = {"model": request.model, "messages": [_message(message) for message in request.messages]}
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
@@ -37,8 +39,13 @@ def request_body(request: ChatRequest, *, stream: bool) -> dict[str, Any]:
     asked = request.parameters
     if asked.keep_alive is not None:
         body["keep_alive"] = asked.keep_alive
-    if options := {its: value for ours, its in _OPTIONS if (value := getattr(asked, ours)) is not None}:
+    options = {its: value for ours, its in _OPTIONS if (value := getattr(asked, ours)) is not None}
+    if num_ctx is not None:
+        options["num_ctx"] = num_ctx
+    if options:
         body["options"] = options
+    if request.whole:
+        body["truncate"] = False  # else the oldest messages are left out, and nobody is told
     return body
 
 

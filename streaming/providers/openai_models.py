@@ -21,6 +21,12 @@ _NO_CHAT = re.compile(
     r"|^(?:babbage|davinci)-|-instruct-0914$|-audio-preview\b",
     re.I,
 )
+# What the wire itself has a word for, whoever speaks it: how much to think, not whether to; no time to stay loaded.
+OF_THE_WIRE: dict[str, Any] = {
+    "thinking_levels": ("low", "medium", "high"),
+    "thinking_switch": False,
+    "no_word_for": ("keep_alive",),
+}
 _NO_CHAT_TYPES = frozenset({"embedding", "embeddings", "rerank", "reranker", "image", "audio", "video", "moderation"})
 
 
@@ -51,6 +57,8 @@ def _info(provider: str, entry: Mapping[str, Any]) -> ModelInfo:
         context_length=_context_length(entry),
         size_bytes=_whole(_mapping(entry.get("meta")).get("size")),
         loaded=_loaded(entry),
+        cannot_see=_sees(entry) is False,
+        **OF_THE_WIRE,
     )
 
 
@@ -74,7 +82,7 @@ def _capabilities(entry: Mapping[str, Any]) -> tuple[str, ...]:
     parameters = _words(entry.get("supported_parameters"))
     if {"reasoning", "include_reasoning", "reasoning_effort"} & {*parameters}:
         able.append("thinking")
-    if _sees(entry):
+    if _sees(entry) is True:
         able.append("vision")
     return tuple(able)
 
@@ -90,16 +98,19 @@ def _tools(entry: Mapping[str, Any]) -> bool | None:
     return next((word for word in said if isinstance(word, bool)), None)
 
 
-def _sees(entry: Mapping[str, Any]) -> bool:
+def _sees(entry: Mapping[str, Any]) -> bool | None:
+    """What the server says of images, None where it says nothing."""
     inputs = _words(_mapping(entry.get("architecture")).get("input_modalities"))
-    able = entry.get("capabilities")
-    return (
-        "image" in inputs
-        or entry.get("type") == "vlm"
-        or entry.get("supports_image_input") is True
-        or _mapping(able).get("vision") is True
-        or "vision" in _words(able)
+    able, kind = entry.get("capabilities"), entry.get("type")
+    said = (
+        "image" in inputs if inputs else None,
+        {"vlm": True, "llm": False}.get(kind) if isinstance(kind, str) else None,
+        entry.get("supports_image_input"),
+        _mapping(able).get("vision"),
+        "vision" in _words(able) or None,
     )
+    known = [word for word in said if isinstance(word, bool)]
+    return any(known) if known else None
 
 
 def _context_length(entry: Mapping[str, Any]) -> int | None:

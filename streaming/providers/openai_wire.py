@@ -40,7 +40,8 @@ _quickly = msgspec.json.Decoder().decode
 
 def request_body(request: ChatRequest, *, stream: bool, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The body of POST /chat/completions. What was not asked for is left to the server, and so are ``keep_alive`` and
-    ``context_length``, for which this wire has no words. Of ``think`` only a level has a word that servers share.
+    ``context_length``, for which this wire has no words: the engine says so, and makes the prompt fit. Of ``think``
+    only a level has a word that servers share.
 
     ``without`` are those of ``tools``, ``stream_options``, ``reasoning_content``, ``reasoning_effort``, ``top_k`` and
     ``max_tokens`` that the server does not take; for the last it has another word then.
@@ -60,7 +61,8 @@ def request_body(request: ChatRequest, *, stream: bool, without: frozenset[str] 
 def left_out(request: ChatRequest, without: frozenset[str]) -> tuple[str, ...]:
     """What was asked for and is not in a body that was written ``without`` these, in people's words."""
     body = request_body(request, stream=False)
-    return tuple(word for field, word in _ASKED_FOR.items() if field in without and field in body)
+    minded = without if request.tools_wished else without - {"tools"}  # what was merely offered nobody misses
+    return tuple(word for field, word in _ASKED_FOR.items() if field in minded and field in body)
 
 
 def _parameters(asked: Parameters, without: frozenset[str]) -> dict[str, Any]:

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 
 import msgspec
 import structlog
 
 from streaming.protocol.errors import ChatError, ModelUnknown
 from streaming.providers.base import ModelInfo, Provider
+from streaming.providers.openai_models import OF_THE_WIRE
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +21,7 @@ _MAX_NAME = 300
 # Kinds that have the models they list and no others. A model server may know names that it does not list.
 _CLOSED_KINDS = frozenset({"demo"})
 # What a model counts as able to do that its server does not list; see docs/decisions/0026.
-_UNLISTED = {"openai": ("completion", "tools")}
+_UNLISTED: dict[str, dict[str, Any]] = {"openai": {"capabilities": ("completion", "tools"), **OF_THE_WIRE}}
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,8 +169,7 @@ class Registry:
             return None
         if not rest or len(name) > _MAX_NAME or not rest.isprintable():
             return None
-        able = _UNLISTED.get(server.provider.kind, ())
-        return server.provider, ModelInfo(provider=prefix, name=rest, capabilities=able)
+        return server.provider, ModelInfo(provider=prefix, name=rest, **_UNLISTED.get(server.provider.kind, {}))
 
     def _nearest(self, name: str) -> list[str]:
         """Full names, best first; where several servers have the model, theirs."""

@@ -24,6 +24,7 @@ def test_values_are_read_by_their_type():
     assert env(A="8").whole("A", 1) == 8
     assert env(A="0.25").number("A", 1) == 0.25
     assert env(A="a, b,,c ").words("A") == ["a", "b", "c"]
+    assert env(A=" 8192, qwen3:8b = 32768").sizes("A", least=256) == {"": 8192, "qwen3:8b": 32768}
     assert env(A="TWO").choice("A", "one", ("one", "two")) == "two"
     assert env(A="https://x.example/").http_url("A") == "https://x.example"
     assert env(A="https://x.example, app://chat:8/").origins("A") == ["https://x.example", "app://chat:8"]
@@ -46,6 +47,9 @@ def test_values_are_read_by_their_type():
         (lambda e: e.origins("A"), "https://x.example/path"),
         (lambda e: e.networks("A"), "proxy"),
         (lambda e: e.whole("A", 1), str(2**31)),
+        (lambda e: e.sizes("A", least=256), "many"),
+        (lambda e: e.sizes("A", least=256), "qwen3:8b="),
+        (lambda e: e.sizes("A", least=256), "m=255"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_sentence_that_names_it(read, value: str):

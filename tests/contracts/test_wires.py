@@ -31,11 +31,15 @@ def keyed() -> Iterator[OpenAIStandIn]:
 
 
 @pytest.fixture(scope="module")
-def server(_maker: MakeServer, keyed: OpenAIStandIn) -> Iterator[ChatServer]:
-    with (
-        StandIn("--listed", "thoughtful-tools") as ollama,
-        _maker(OLLAMA_BASE_URL=ollama.base_url, OPENAI_BASE_URL=keyed.base_url, OPENAI_API_KEY=KEY) as server,
-    ):
+def models(keyed: OpenAIStandIn) -> Iterator[dict[str, StandIn]]:
+    with StandIn("--listed", "thoughtful-tools") as ollama:
+        yield {"ollama": ollama, "openai": keyed}
+
+
+@pytest.fixture(scope="module")
+def server(_maker: MakeServer, models: dict[str, StandIn]) -> Iterator[ChatServer]:
+    where = {"OLLAMA_BASE_URL": models["ollama"].base_url, "OPENAI_BASE_URL": models["openai"].base_url}
+    with _maker(**where, OPENAI_API_KEY=KEY) as server:
         yield server
 
 
@@ -97,6 +101,41 @@ async def test_what_is_asked_for_of_a_thread_and_a_run_reaches_the_model_and_is_
     }
     shown = (await ada.get(f"/api/v1/runs/{answered['run']['id']}")).json()
     assert shown["parameters"] == {"temperature": 0.5, "stop": "END", "keep_alive": 60, "max_tokens": 9}
+    assert [(notice["code"], notice["details"]) for notice in shown["run"]["notices"]] == [
+        ("parameters_left_out", {"names": ["keep_alive"]})
+    ]
+
+
+@pytest.mark.parametrize("provider", ["ollama", "openai"])
+async def test_a_run_whose_thread_is_too_long_says_so_to_readers_of_both_transports(
+    ada: Client, server: ChatServer, models: dict[str, StandIn], provider: str
+) -> None:
+    thread = (await ada.post("/api/v1/threads", {"system_prompt": "Be brief."})).json()["id"]
+    model = f"{provider}/window-495"
+    for content in ("first " * 60, "second " * 60):
+        before = await ada.start(content, model=model, thread=thread)
+        assert (await ada.ended(before["id"]))["run"]["notices"] == []
+    models[provider].reset()
+    run = await ada.start("third " * 60, model=model, thread=thread, system_prompt="Rhyme.", tools=[])
+    async with ada.socket() as socket:
+        await socket.subscribe(run["id"])
+        over_socket = await socket.end_of(run["id"])
+    over_sse = await ada.replay(run["id"])
+    assert over_sse.texts == over_socket.texts
+    assert agreed_end(server, run["id"], over_sse, over_socket).ended
+    state = await ada.look(run["id"])
+    assert over_sse.end.data["run"]["notices"] == state["run"]["notices"]
+    (notice,) = state["run"]["notices"]
+    assert (notice["code"], notice["details"]) == (
+        "context_dropped",
+        {"messages": 2, "turns": 1, "window": 495, "at_least": False},
+    )
+    assert state["system_prompt"] == "Rhyme."
+    bodies = models[provider].stats()["bodies"]  # all of it, which was refused, and then less
+    asked = [[message["content"].split()[0] for message in body["messages"]] for body in bodies]
+    assert asked == [["Rhyme.", "first", "You", "second", "You", "third"], ["Rhyme.", "second", "You", "third"]]
+    if provider == "ollama":  # nothing is left out without a word, and nothing makes it load the model anew
+        assert [(body["truncate"], "num_ctx" in body.get("options", {})) for body in bodies] == [(False, False)] * 2
 
 
 @pytest.mark.parametrize(

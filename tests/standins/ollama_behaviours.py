@@ -10,6 +10,8 @@ goes-on-N, repeats-N, begins-again-N, refuses-N
                       answers 400
                       with @R at the end instead: N tokens in all, at R a second, and no gate
 echo-N                what was asked, N characters a token
+window-N              a plain answer; reads N tokens, of four characters each. More it refuses where the request says
+                      truncate: false; else the oldest messages are left out, as Ollama does, without a word
 trace/FILE            the file of tests/wires, line by line; cut/FILE: the same, then the connection is cut
 hang-headers, hang-first, hang-mid          silence: before the headers, after them, after three tokens
 reset-mid, eof-mid, end-early               three tokens and half a line, then RST or FIN; or a clean end without done
@@ -99,6 +101,10 @@ class Behaviours:
         elif match := re.fullmatch(r"echo-(\d+)", name):
             tokens = re.findall(f".{{1,{match[1]}}}", answers.last_question(body["messages"]), re.S)
             async for item in self._text(body, tokens):
+                yield item
+        elif match := re.fullmatch(r"window-(\d+)", name):
+            seen = within(body, int(match[1]))
+            async for item in self._text(seen, answers.tokens_of(answers.plain_answer(seen["messages"]))):
                 yield item
         elif name.endswith("-tools") or name in ("unknown-tool", "bad-arguments"):
             async for item in self._tools(body, name):
@@ -254,7 +260,7 @@ FAULTS = {
     "thoughtful-tools",
 }
 PATTERNS = re.compile(
-    r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo)-\d+|(?:goes-on|repeats|begins-again|refuses)-\d+(?:@(?:max|[\d.]+))?|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
+    r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo|window)-\d+|(?:goes-on|repeats|begins-again|refuses)-\d+(?:@(?:max|[\d.]+))?|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
 )
 
 
@@ -309,6 +315,23 @@ def check(body: Record) -> None:
         raise Refusal(400, {"error": f"registry.ollama.ai/library/{known['name']} does not support tools"})
     if body.get("think") and "thinking" not in capabilities:
         raise Refusal(400, {"error": f'"{model}" does not support thinking'})
+
+
+def within(body: Record, window: int) -> Record:
+    """``body`` with the messages that a model with this window sees of it."""
+    messages = list(body["messages"])
+    while (taken := sum(len(str(message.get("content") or "")) for message in messages) // 4) > window:
+        if body.get("truncate") is False:
+            sentence = (
+                f"request ({taken} tokens) exceeds the available context size ({window} tokens), try increasing it"
+            )
+            numbers = {"n_prompt_tokens": taken, "n_ctx": window}
+            error = {"code": 400, "message": sentence, "type": "exceed_context_size_error", **numbers}
+            raise Refusal(400, {"error": json.dumps({"error": error})})
+        if len(messages) == 1:
+            break
+        del messages[next((at for at, each in enumerate(messages[:-1]) if each["role"] != "system"), 0)]
+    return {**body, "messages": messages}
 
 
 def refusal_of(status: int) -> Refusal:

@@ -296,7 +296,7 @@ def translated(asked: Record) -> Record:
             for call in message.get("tool_calls") or []
         ]
         messages.append({**message, "tool_calls": calls} if calls else message)
-    return {**asked, "messages": messages}
+    return {**asked, "messages": messages, "truncate": False}  # no server of this wire leaves anything out by itself
 
 
 def turn_down(asked: Record) -> None:

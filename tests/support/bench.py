@@ -66,12 +66,14 @@ class EngineBench:
     provider: ScriptedProvider
     user: User
 
-    async def send(self, content: str = "hello", *, thread_id: UUID | None = None, hands: Hands | None = None) -> Run:
-        """Open a run that waits to be claimed, or is taken by ``hands``."""
+    async def send(
+        self, content: str = "hello", *, thread_id: UUID | None = None, hands: Hands | None = None, **wishes: Any
+    ) -> Run:
+        """Open a run that waits to be claimed, or is taken by ``hands``. ``wishes`` are further fields of the send."""
         opened: Opened = await sync_to_async(open_run)(
             principal=principal_of(self.user),
             thread_id=thread_id,
-            command=Send(content=content),
+            command=Send(content=content, **wishes),
             choose=lambda: [Choice(provider="scripted", model="model")],
             hands=hands,
         )

@@ -119,17 +119,3 @@ def test_the_model_is_told_what_became_of_a_call(step: Step, told: str) -> None:
 def test_steps_that_are_gone_and_parts_of_an_unknown_kind_are_passed_over() -> None:
     answer = model("ab", {"text": [0, 1]}, {"step_id": "gone"}, {"image": 1}, {"text": [1, 2]})
     assert shape(build_prompt(history=[answer], question="q")) == [("assistant", "ab"), ("user", "q")]
-
-
-def test_the_oldest_exchanges_are_left_out_where_it_is_too_long() -> None:
-    history = [person("aaaa"), model("bbbb"), person("cccc"), model("dddd")]
-    prompt = build_prompt(history=history, system_prompt="ss", question="eeee", max_characters=14)
-    assert shape(prompt) == [("system", "ss"), ("user", "cccc"), ("assistant", "dddd"), ("user", "eeee")]
-    prompt = build_prompt(history=history, system_prompt="ss", question="eeee", max_characters=13)
-    assert shape(prompt) == [("system", "ss"), ("user", "eeee")]
-
-
-def test_the_question_stays_however_long_it_is() -> None:
-    assert shape(build_prompt(history=[person("a"), model("b")], question="long", max_characters=1)) == [
-        ("user", "long")
-    ]

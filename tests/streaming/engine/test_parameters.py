@@ -1,17 +1,13 @@
 """What a person asks for beside the words reaches the model, and is kept with the run."""
 
-from typing import Any
-
 import pytest
 from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import User
 from conversations.models import Run, Thread
-from streaming.engine.context import HistoryMessage
-from streaming.engine.prompt import Prompt, load_prompt
+from streaming.engine.prompt import load_prompt
 from streaming.protocol.objects import Usage
 from streaming.protocol.parameters import Parameters
-from streaming.protocol.snapshot import RunState
 from streaming.providers.base import Finish, ModelInfo, Text
 from tests.support.bench import running
 from tests.support.stored import ask, thread_of
@@ -52,24 +48,3 @@ async def test_a_model_that_cannot_think_is_not_asked_to(user: User) -> None:
         thread = await sync_to_async(thread_of)(user, parameters={"thinking": True})
         await bench.watch(await bench.send(thread_id=thread.pk))
     assert bench.provider.requests[0].think is None
-
-
-@pytest.mark.parametrize(
-    ("of_the_model", "asked_for", "whole"),
-    [(None, None, True), (None, 256, False), (100_000, 256, False), (256, 100_000, False), (100_000, 100_000, True)],
-)
-def test_the_prompt_fits_the_window_that_was_asked_for(of_the_model: int | None, asked_for: Any, whole: bool) -> None:
-    history = [
-        HistoryMessage(role=role, content="word " * 100, parts=[], steps=[], status="completed")
-        for role in ("user", "assistant", "user", "assistant", "user")
-    ]
-    prompt = Prompt(
-        model="m",
-        attempt=1,
-        history=history,
-        system_prompt="",
-        tools=None,
-        parameters=Parameters(context_length=asked_for),
-    )
-    messages = prompt.messages(context_length=of_the_model, begun=RunState())
-    assert (len(messages) == 5) is whole

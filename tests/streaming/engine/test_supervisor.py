@@ -356,13 +356,3 @@ async def test_a_model_that_must_be_loaded_is_said_to_be(user: User):
         gate.set()
         phases = [json.loads(hint)["data"]["phase"] for hint in (await watching).hints]
     assert phases == ["loading_model"]
-
-
-async def test_what_does_not_fit_the_model_s_window_is_left_out(user: User):
-    async with running(user, [ANSWER]) as bench:
-        bench.provider.listed = [ModelInfo(provider="scripted", name="model", context_length=8)]
-        await bench.engine.registry.refresh()
-        first = await bench.send("a question of some length")
-        await bench.watch(first)
-        await bench.watch(await bench.send("two", thread_id=first.thread_id))
-    assert [message.content for message in bench.provider.requests[1].messages] == ["two"]

@@ -2,8 +2,10 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+from msgspec.structs import replace
 
 from streaming.protocol.errors import (
+    ContextExceeded,
     StreamingRefused,
     UpstreamBusy,
     UpstreamError,
@@ -26,7 +28,7 @@ GOOD = [[Text("a")], [Text("b"), END]]
 class Played:
     """What came of one answer, and how long was waited between the requests."""
 
-    def __init__(self, *turns, tries=3, delay=1.0, fallback=True, streaming=True) -> None:
+    def __init__(self, *turns, tries=3, delay=1.0, fallback=True, streaming=True, shorter=None) -> None:
         self.provider = ScriptedProvider(turns)
         self.batches: list = []
         self.waits: list[float] = []
@@ -35,6 +37,7 @@ class Played:
             "delay": delay,
             "fallback_to_non_streaming": fallback,
             "streaming": streaming,
+            "shorter": shorter,
         }
 
     async def run(self) -> "Played":
@@ -159,3 +162,42 @@ async def test_a_real_server_that_fails_twice_answers_the_third_time(standin):
     await provider.close()
     assert "".join(chunk.text for chunk in chunks if isinstance(chunk, Text)) == "At last."
     assert standin.stats()["chats"] == 3
+
+
+async def shorter(request, fault):
+    """One message less, as long as there are two."""
+    assert isinstance(fault, ContextExceeded)
+    return replace(request, messages=request.messages[1:]) if len(request.messages) > 1 else None
+
+
+def asked_with(played: Played) -> list[int]:
+    return [len(request.messages) for request in played.provider.requests]
+
+
+async def test_what_is_too_long_is_asked_with_less_at_once(monkeypatch):
+    monkeypatch.setattr(
+        "tests.streaming.providers.test_attempts.REQUEST", replace(REQUEST, messages=REQUEST.messages * 3)
+    )
+    played = await Played([ContextExceeded()], [ContextExceeded()], GOOD, tries=1, shorter=shorter).run()
+    assert (played.batches, played.waits, asked_with(played)) == (GOOD, [], [3, 2, 1])
+
+
+async def test_what_is_too_long_and_cannot_be_less_fails():
+    played = Played([ContextExceeded()], GOOD, shorter=shorter)
+    assert isinstance(await failing(played), ContextExceeded)
+    assert asked_with(played) == [1]
+
+
+async def test_a_server_that_finds_everything_too_long_is_not_asked_for_ever(monkeypatch):
+    monkeypatch.setattr(
+        "tests.streaming.providers.test_attempts.REQUEST", replace(REQUEST, messages=REQUEST.messages * 9)
+    )
+    played = Played(*[[ContextExceeded()]] * 9, shorter=shorter)
+    assert isinstance(await failing(played), ContextExceeded)
+    assert asked_with(played) == [9, 8, 7, 6]
+
+
+async def test_what_became_too_long_after_a_word_is_not_asked_again():
+    played = Played([[Text("a")], ContextExceeded()], GOOD, shorter=shorter)
+    assert isinstance(await failing(played), ContextExceeded)
+    assert asked_with(played) == [1]

@@ -103,7 +103,7 @@ async def test_think_tags_are_taken_out(ollama):
 
 
 async def test_the_request_carries_nothing_that_ollama_turns_down(ollama, standin):
-    await everything(ollama, asking("llama3.2", parameters=Parameters(context_length=4096), think=False))
+    await everything(ollama, asking("llama3.2", parameters=Parameters(seed=7), think=False))
     stats = standin.stats()
     assert stats["bodies"] == [
         {
@@ -111,7 +111,7 @@ async def test_the_request_carries_nothing_that_ollama_turns_down(ollama, standi
             "messages": [{"role": "user", "content": "Why is the sky blue?"}],
             "stream": True,
             "think": False,
-            "options": {"num_ctx": 4096},
+            "options": {"seed": 7},
         }
     ]
     headers = stats["headers"][0]

@@ -6,8 +6,10 @@ import time
 import pytest
 
 from streaming.protocol.errors import UpstreamError, UpstreamProtocol, UpstreamTimeout, UpstreamUnreachable
+from streaming.protocol.parameters import Parameters
 from streaming.providers.base import ModelInfo
 from streaming.providers.ollama import OllamaProvider
+from tests.support.asked import asking, everything
 from tests.support.standin import StandIn
 
 
@@ -35,6 +37,8 @@ async def test_the_models_that_can_chat_are_listed_with_what_they_can_do(standin
         size_bytes=5225388164,
         parameter_size="8.2B",
         loaded=True,
+        thinking_levels=(),
+        cannot_see=True,
     )
     assert (models[1].loaded, models[1].context_length) == (False, 131072)
 
@@ -42,6 +46,19 @@ async def test_the_models_that_can_chat_are_listed_with_what_they_can_do(standin
 async def test_where_the_list_says_all_nothing_more_is_asked(standin, provider_at):
     await provider_at(standin.base_url).models()
     assert standin.stats()["requests"] == {"/api/tags": 1, "/api/ps": 1}
+
+
+async def test_a_model_is_always_asked_for_with_the_context_that_was_configured(standin, provider_at):
+    provider = provider_at(standin.base_url, num_ctx={"": 16384, "qwen3:8b": 999_999})
+    contexts = {model.name: model.context_length for model in await provider.models()}
+    assert contexts == {"qwen3:8b": 40960, "llama3.2:latest": 16384, "plain:latest": 8192}  # never above what it can
+    for model in ("qwen3:8b", "llama3.2:latest", "llama3.2:latest"):
+        await everything(provider, asking(model, parameters=Parameters(context_length=512)))
+    assert [body["options"] for body in standin.stats()["bodies"]] == [
+        {"num_ctx": 40960},
+        {"num_ctx": 16384},
+        {"num_ctx": 16384},
+    ]
 
 
 async def test_older_servers_are_asked_about_each_model_once(provider_at):

@@ -1,6 +1,6 @@
 import pytest
 
-from streaming.providers.ollama_models import Facts, can_chat, facts_of_show, loaded, model_info, tags
+from streaming.providers.ollama_models import Contexts, Facts, can_chat, facts_of_show, loaded, model_info, tags
 
 
 def tag(**entry):
@@ -87,3 +87,49 @@ def test_only_what_is_known_not_to_chat_is_left_out(capabilities, family, chats)
 def test_the_context_is_the_one_in_force(trained, in_memory, context, is_loaded):
     info = model_info("o", tag(), Facts((), trained), in_memory)
     assert (info.context_length, info.loaded) == (context, is_loaded)
+
+
+def test_what_a_model_can_do_is_told_with_it():
+    blind = model_info("o", tag(), Facts(("completion", "thinking"), None), None)
+    assert (blind.cannot_see, blind.cannot_think, blind.thinking_levels, blind.thinking_switch) == (
+        True,
+        False,
+        (),
+        True,
+    )
+    able = model_info("o", tag(), Facts(("completion", "vision"), None), None)
+    assert (able.cannot_see, able.cannot_think, able.thinking_levels) == (False, True, None)
+    unknown = model_info("o", tag(), Facts(), None)
+    assert (unknown.cannot_see, unknown.cannot_think, unknown.thinking_levels) == (False, False, None)
+
+
+@pytest.mark.parametrize("entry", [{"details": {"family": "gptoss"}}, {"name": "hub/gpt-oss:20b"}])
+def test_gpt_oss_has_levels_and_no_switch(entry):
+    (one,) = tags({"models": [{"name": "m", **entry}]})
+    info = model_info("o", one, Facts(("completion", "thinking"), None), None)
+    assert (info.thinking_levels, info.thinking_switch) == (("low", "medium", "high"), False)
+
+
+def test_a_model_is_believed_to_be_loaded_as_it_was_until_it_is_pulled_anew():
+    contexts, one, facts = Contexts({}), tag(digest="a"), Facts((), 40960)
+    contexts.seen([(one, facts)], {})
+    assert contexts.of(one) is None
+    contexts.seen([(one, facts)], {"m": 4096})
+    contexts.seen([(one, facts)], {})
+    assert contexts.of(one) == 4096
+    assert model_info("o", one, facts, {}, in_force=contexts.of(one)).context_length == 4096
+    contexts.seen([(one, facts)], None)  # /api/ps did not answer
+    assert contexts.of(one) == 4096
+    contexts.seen([(one, facts)], {"m": None})
+    assert contexts.of(one) == 4096
+    anew = tag(digest="b")
+    contexts.seen([(anew, facts)], {})
+    assert (contexts.of(anew), contexts.num_ctx("m")) == (None, None)
+
+
+def test_what_was_configured_counts_for_the_model_that_is_named_and_else_for_all():
+    contexts = Contexts({"": 8192, "big": 32768})
+    contexts.seen([(tag(), Facts((), 4096))], {"m": 2048})
+    assert [contexts.num_ctx(name) for name in ("m", "big:latest", "big:8b", "unlisted")] == [4096, 32768, 8192, 8192]
+    assert contexts.of(tag()) == 4096
+    assert Contexts({"big": 1024}).num_ctx("m") is None

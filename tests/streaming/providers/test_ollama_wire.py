@@ -333,10 +333,10 @@ ROUND = (
 
 @pytest.mark.parametrize(("name", "messages"), [("ollama first", OPENING), ("ollama second", OPENING + ROUND)])
 def test_the_bodies_of_a_tool_round_trip_are_as_recorded(name, messages, prompts):
-    parameters = Parameters(temperature=0.2, context_length=8192)
+    parameters = Parameters(temperature=0.2)
     request = ChatRequest(model="llama3.2", messages=messages, tools=(WEATHER,), parameters=parameters)
     recorded = {key: value for key, value in prompts[name].items() if key != "keep_alive"}
-    assert json.dumps(request_body(request, stream=True)) == json.dumps(recorded)
+    assert json.dumps(request_body(request, stream=True, num_ctx=8192)) == json.dumps(recorded)
 
 
 def test_what_was_not_asked_for_is_not_in_the_body():
@@ -367,9 +367,18 @@ def test_every_parameter_has_its_name_at_ollama():
         "seed": 7,
         "stop": ["END"],
         "num_predict": 100,
-        "num_ctx": 8192,
     }
     assert (body["keep_alive"], body["think"]) == (600, "high")
+
+
+def test_a_context_of_one_s_own_does_not_make_ollama_load_the_model_anew():
+    wish = ChatRequest(model="m", messages=(), parameters=Parameters(context_length=4096))
+    assert "options" not in request_body(wish, stream=True)
+    assert request_body(wish, stream=True, num_ctx=8192)["options"] == {"num_ctx": 8192}
+
+
+def test_a_prompt_that_was_made_to_fit_is_refused_rather_than_cut():
+    assert request_body(ChatRequest(model="m", messages=(), whole=True), stream=True)["truncate"] is False
 
 
 @pytest.mark.parametrize("stop", ["END", ["END"]])

@@ -267,7 +267,8 @@ async def test_who_asked_is_told_each_time_what_the_server_did_not_take(provider
         chunks, _ = await everything(provider, asking("no-tools", **asked))
         return chunks[-1].left_out
 
-    assert [await told(tools=(CALCULATOR,)) for _ in range(2)] == [("tools",)] * 2
+    assert [await told(tools=(CALCULATOR,), tools_wished=True) for _ in range(2)] == [("tools",)] * 2
+    assert await told(tools=(CALCULATOR,)) == ()  # merely offered: nobody misses them
     assert await told() == ()
 
 
