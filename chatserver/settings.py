@@ -215,6 +215,10 @@ if re.search("[?#]", OPENAI_BASE_URL):  # paths are added to it, and it is shown
 if OPENAI_API_KEY and "@" in urlsplit(OPENAI_BASE_URL).netloc:
     raise ImproperlyConfigured("OPENAI_BASE_URL has a password, and there is an OPENAI_API_KEY; leave one of them out.")
 DEFAULT_MODEL = env.text("DEFAULT_MODEL")
+TITLES = env.flag("TITLES", True)
+FOLLOW_UPS = env.flag("FOLLOW_UPS", False)
+TASK_MODEL = env.text("TASK_MODEL")
+TITLE_TIMEOUT = env.number("TITLE_TIMEOUT", 15.0, least=0.05)
 UPSTREAM_CONNECT = env.number("UPSTREAM_CONNECT", 3.0, least=0.05)
 UPSTREAM_FIRST_BYTE = env.number("UPSTREAM_FIRST_BYTE", 600.0, least=0.05)
 UPSTREAM_IDLE = env.number("UPSTREAM_IDLE", 120.0, least=0.05)

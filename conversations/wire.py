@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from conversations.models import Approval, Message, Run, Step, Thread
 from conversations.selectors import UnderWay
@@ -65,6 +66,11 @@ def message_object(message: Message) -> objects.Message:
         created_at=time(message.created_at),
         finished_at=time(message.finished_at),
     )
+
+
+def listed_message(message: Message) -> objects.Message:
+    """As the thread's list of messages has it: with what was thought of when its run was over."""
+    return replace(message_object(message), follow_ups=message.follow_ups or [])
 
 
 def step_object(step: Step) -> objects.Step:

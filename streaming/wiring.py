@@ -21,6 +21,7 @@ from conversations.ports import ports
 from conversations.services.run_lease import Claim, Hands
 from conversations.services.run_queue import list_model_servers
 from conversations.services.run_rows import Choice
+from streaming.engine.afterthoughts import Afterthoughts, Wishes
 from streaming.engine.data_lock import DataLock
 from streaming.engine.housekeeping import keep_house
 from streaming.engine.limits import Limits
@@ -87,6 +88,7 @@ class Engine:
         self.rights_changed_elsewhere: Callable[[], None] = _nobody_listens
         self._lock = DataLock(data_lock_file())
         self.limits = _limits()
+        self.afterthoughts = self._afterthoughts()
         self.supervisor = self._supervisor()
         self.positions = Positions(tailer=self.tailer, offload=self.offload, at_work=lambda: self.supervisor.at_work)
 
@@ -132,6 +134,17 @@ class Engine:
         self._leases.stop()
         self._lock.release()
 
+    def _afterthoughts(self) -> Afterthoughts:
+        return Afterthoughts(
+            wishes=_wishes(),
+            registry=self.registry,
+            offload=self.offload,
+            tasks=self.tasks,
+            max_parallel=settings.MAX_PARALLEL,
+            streaming=settings.STREAMING,
+            fallback_to_non_streaming=settings.FALLBACK_TO_NON_STREAMING,
+        )
+
     def _supervisor(self) -> Supervisor:
         workshop = Workshop(
             event_log=self.event_log,
@@ -139,6 +152,7 @@ class Engine:
             offload=self.offload,
             leases=self._leases,
             registry=self.registry,
+            afterthoughts=self.afterthoughts,
             tools=self.tools,
             tasks=self.tasks,
             limits=self.limits,
@@ -308,6 +322,15 @@ def _pace() -> Pace:
         retry_delay=settings.RETRY_DELAY,
         streaming=settings.STREAMING,
         fallback_to_non_streaming=settings.FALLBACK_TO_NON_STREAMING,
+    )
+
+
+def _wishes() -> Wishes:
+    return Wishes(
+        titles=settings.TITLES,
+        follow_ups=settings.FOLLOW_UPS,
+        model=settings.TASK_MODEL,
+        timeout=settings.TITLE_TIMEOUT,
     )
 
 

@@ -95,7 +95,7 @@ class Messages(APIView):
         page = selectors.message_page(thread=thread, cursor=requests.cursor(request))
         return Response(
             {
-                "results": [wire.plain(wire.message_object(message)) for message in page.messages],
+                "results": [wire.plain(wire.listed_message(message)) for message in page.messages],
                 "steps": [wire.plain(wire.step_object(step)) for step in page.steps],
                 "runs": [wire.plain(wire.run_object(run)) for run in page.runs],
                 "waiting": [wire.plain(wire.run_object(run)) for run in selectors.waiting_runs(thread_id=thread.pk)],

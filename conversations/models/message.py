@@ -24,6 +24,7 @@ class Message(models.Model):
     thinking = models.TextField(blank=True, default="")
     model = models.CharField(max_length=200, blank=True, default="")
     run = models.ForeignKey("conversations.Run", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    follow_ups = models.JSONField(null=True, blank=True)  # of an answer: questions that could come next
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
 

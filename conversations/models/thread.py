@@ -28,6 +28,7 @@ class Thread(models.Model):
         MODEL = "model", "a model"
         QUESTION = "question", "the first question"
 
+    UNTITLED = (TitleBy.NOBODY, TitleBy.QUESTION)  # what a model may replace
     MAX_TITLE = 200
     MAX_SYSTEM_PROMPT = 32_000
 

@@ -1,6 +1,7 @@
 """The questions: what is stored, asked in few queries. They check no rights; what they are given has passed a gate."""
 
 from conversations.selectors.access import AccessPage, access_page
+from conversations.selectors.afterthoughts import Standing, standing
 from conversations.selectors.feed import FeedPiece, feed_after, feed_cursor, feed_heads, feed_news
 from conversations.selectors.known_values import known_values
 from conversations.selectors.messages import MessagePage, all_below, message_page, newest_below, path_ids, siblings
@@ -40,6 +41,7 @@ __all__ = [
     "RunEnds",
     "RunRecord",
     "SearchPage",
+    "Standing",
     "ThreadPage",
     "UnderWay",
     "access_page",
@@ -69,6 +71,7 @@ __all__ = [
     "search_page",
     "siblings",
     "somebody_waits",
+    "standing",
     "steps_before",
     "still_claimable",
     "stored_entries",

@@ -20,7 +20,7 @@ FIRST_ROWS = 8
 _EVENTS = "SELECT seq, text FROM conversations_runevent WHERE run_id = %s AND seq > %s ORDER BY seq LIMIT %s"
 _MESSAGES, _RUNS = Rows(Message), Rows(Run)
 _TO_WORK_ON = f"""
-SELECT {_RUNS.columns}, {_MESSAGES.columns}, thread.system_prompt FROM {_RUNS.table}
+SELECT {_RUNS.columns}, {_MESSAGES.columns}, thread.system_prompt, thread.title_by FROM {_RUNS.table}
 JOIN conversations_thread thread ON thread.id = {_RUNS.table}.thread_id
 LEFT JOIN {_MESSAGES.table} ON {_MESSAGES.table}.id = {_RUNS.table}.answer_id WHERE {_RUNS.table}.id = %s
 """
@@ -110,8 +110,10 @@ def _kept_by_itself(run_id: UUID, after: int) -> list[Entry]:
     return kept[after + 1 - kept[0].id :] if kept and after + 1 >= kept[0].id else []
 
 
-def run_to_work_on(run_id: UUID) -> tuple[Run, str]:
-    """A run with its answer, and its thread's system prompt. One query. Raises Run.DoesNotExist."""
+def run_to_work_on(run_id: UUID) -> tuple[Run, str, str]:
+    """A run with its answer, its thread's system prompt, and who has named the thread. One query. Raises
+    Run.DoesNotExist.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_TO_WORK_ON, [stored_id(run_id)])
         row = cursor.fetchone()
@@ -120,7 +122,8 @@ def run_to_work_on(run_id: UUID) -> tuple[Run, str]:
     run = _RUNS.made(row, connection)
     if run.answer_id is not None:
         run.answer = _MESSAGES.made(row[_RUNS.width :], connection)
-    return run, row[-1]
+    system_prompt, title_by = row[-2:]
+    return run, system_prompt, title_by
 
 
 def history_before(*, run: Run) -> tuple[list[Message], dict[UUID, Sequence[Step]]]:

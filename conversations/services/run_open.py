@@ -272,6 +272,7 @@ def _reopened(answer: Message, run: Run) -> Message:
     """The answer as it stands, in progress again. Its text, its parts and the steps of its earlier runs stay."""
     answer.status = MessageStatus.IN_PROGRESS
     answer.finished_at = None
+    answer.follow_ups = None  # they followed from what it said until now
     answer.run = run
-    answer.save(update_fields=["status", "finished_at", "run"])
+    answer.save(update_fields=["status", "finished_at", "follow_ups", "run"])
     return answer

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from conversations import selectors, wire
-from conversations.models import Approval, Message, Run, Step
+from conversations.models import Approval, Message, Run, Step, Thread
 from streaming.engine.context import HistoryMessage, build_prompt
 from streaming.engine.measure import SoFar
 from streaming.engine.parking import SWAPPED, Approved, Decided, Refused, Ruling, denied
@@ -25,9 +25,12 @@ SHORT = 20  # messages
 class Prompt:
     """``model`` is its full name, with its provider; ``tools`` None offers all there are. ``steps_before`` are those of
     the run's answer that earlier runs have brought. ``older``: the thread reaches back further than ``history``.
+    ``untitled``: nobody has named the thread of ``owner_id`` but its question.
     """
 
     model: str
+    owner_id: UUID
+    untitled: bool
     attempt: int
     history: Sequence[HistoryMessage]
     system_prompt: str
@@ -73,6 +76,8 @@ def prompt_at_hand(run: Run) -> Prompt | None:
         return None
     return Prompt(
         model=run.model,
+        owner_id=run.owner_id,
+        untitled=run.thread.title_by in Thread.UNTITLED,
         attempt=run.attempt + 1,
         history=[_turn(question, ())],
         system_prompt=_system_prompt(run, run.thread.system_prompt),
@@ -82,10 +87,12 @@ def prompt_at_hand(run: Run) -> Prompt | None:
 
 
 def load_prompt(run_id: UUID) -> Prompt:
-    run, of_the_thread = selectors.run_to_work_on(run_id)
+    run, of_the_thread, title_by = selectors.run_to_work_on(run_id)
     messages, steps = selectors.history_before(run=run)
     return Prompt(
         model=run.model,
+        owner_id=run.owner_id,
+        untitled=title_by in Thread.UNTITLED,
         attempt=run.attempt,
         history=[_turn(message, steps.get(message.pk, ())) for message in messages],
         system_prompt=_system_prompt(run, of_the_thread),

@@ -162,6 +162,7 @@ class Supervisor:
         loss is handed back at once, and all the rest in the end: for another process, or the next start of this one.
         """
         self.draining = True
+        self._shop.afterthoughts.stop()
         self._look.set()
         self._own(self._again(self._hand_back_what_can_be, self._poll), "handing back")
         await _within(grace, self._idle)

@@ -15,6 +15,7 @@ from conversations.services import learning
 from conversations.services.run_close import EndRefused
 from conversations.services.run_lease import Claim, cancel_wishes, let_go
 from streaming.engine.adapting import adapted
+from streaming.engine.afterthought import Occasion
 from streaming.engine.closing import close_for_good, insist, park_for_good, read_state
 from streaming.engine.continuation import CannotContinue
 from streaming.engine.generator import Phase, generate, specs
@@ -55,6 +56,7 @@ class Worker:
         self._log_failure: BaseException | None = None
         self._thread: str | None = None
         self._at_work: RunMachine | None = None
+        self._occasion: Occasion | None = None
         self.model = ""  # its full name
         self._started = time.monotonic()
         self._began_at = time.time()
@@ -97,6 +99,7 @@ class Worker:
         if prompt is None:
             prompt = await insist(partial(self._shop.offload, load_prompt, self.claim.run_id), run=self._run)
         self.model = prompt.model
+        self._occasion = self._shop.afterthoughts.begun(prompt)
         machine = self._at_work = self._machine_at_hand() or await self._machine()
         if end := await self._end_of_a_left_one(machine):
             log.warning("a left run is not gone on with", run=self._run, lost=self.claim.lost)
@@ -152,6 +155,7 @@ class Worker:
             closed = await close_for_good(self._shop, self.claim, ending, head=head)
         if closed:
             self._say_how_it_went(ending)
+            self._shop.afterthoughts.ended(self._occasion, ending)
 
     async def _wish(self) -> Cancelled | None:
         """Somebody's, that the run be stopped."""

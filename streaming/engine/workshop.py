@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from streaming.engine.afterthoughts import Afterthoughts
 from streaming.engine.limits import Limits
 from streaming.eventlog.base import EventLog
 from streaming.offload import Offload
@@ -35,6 +36,7 @@ class Workshop:
     offload: Offload
     leases: Offload  # threads of their own, so that slow readers of logs cannot cost a lease
     registry: Registry
+    afterthoughts: Afterthoughts
     tools: ToolRegistry
     tasks: TaskRegistry
     limits: Limits

@@ -15,6 +15,7 @@ RECORDED: dict[str, frozenset[str]] = {
     "thread.deleted": frozenset({"thread_id"}),
     "thread.queue.updated": frozenset({"thread_id", "waiting"}),
     "message.deleted": frozenset({"thread_id", "message_id"}),
+    "message.updated": frozenset({"thread_id", "message_id", "follow_ups"}),
     RunCreated.name: frozenset({"thread_id", "run"}),
     **{name: frozenset({"thread_id", "run"}) for name in sorted(TERMINAL_EVENTS)},
 }

@@ -91,6 +91,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """``parts`` is the order of text and steps: ``{"text": [start, end]}`` in code points, or ``{"step_id": id}``.
+    ``follow_ups`` stand only in the list of a thread's messages: they are thought of when the run is over.
 
     ``content`` is None only in a snapshot that would be too long with it; then its length in code points and the hash
     of its UTF-8 stand there instead, and REST has the text.
@@ -109,6 +110,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     attachments: list[dict[str, Any]] = []
     created_at: str | None = None
     finished_at: str | None = None
+    follow_ups: list[str] | UnsetType = UNSET
     content_length: int | UnsetType = UNSET
     sha256: str | UnsetType = UNSET
 

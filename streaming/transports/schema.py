@@ -34,6 +34,7 @@ _OF_THE_FEED: dict[str, Schema] = {
     "thread": _ref("Thread"),
     "thread_id": _TEXT,
     "message_id": _TEXT,
+    "follow_ups": {"type": "array", "items": _TEXT},
     "run": _ref("Run"),
     "waiting": {"type": "array", "items": _ref("Run")},
 }

@@ -192,6 +192,17 @@ def plain_answer(messages: list[dict[str, Any]]) -> str:
     )
 
 
+def afterthought(messages: list[dict[str, Any]]) -> str:
+    """What is asked for when an answer is done, in the way in which models answer that."""
+    order = str(messages[0].get("content")) if messages[0]["role"] == "system" else ""
+    words = re.findall(r"\w+", last_question(messages).partition("\n</question>")[0].removeprefix("<question>"))
+    if "title" in order:
+        return f'**Title:** "About {" ".join(words[:4])}"'
+    if "JSON list" in order:
+        return f'```json\n["What else about {words[-1]}?", "Who found that out?", "Is it always so?"]\n```'
+    return plain_answer(messages)
+
+
 _EXPRESSION = re.compile(r"[\d(][\d\s.+*/()-]*[-+*/][\d\s.+*/()-]*[\d)]")
 
 

@@ -12,6 +12,7 @@ goes-on-N, repeats-N, begins-again-N, refuses-N
 echo-N                what was asked, N characters a token
 window-N              a plain answer; reads N tokens, of four characters each. More it refuses where the request says
                       truncate: false; else the oldest messages are left out, as Ollama does, without a word
+namer                 a title in quotes and a list of follow-ups, where it is asked for them; else a plain answer
 trace/FILE            the file of tests/wires, line by line; cut/FILE: the same, then the connection is cut
 hang-headers, hang-first, hang-mid          silence: before the headers, after them, after three tokens
 reset-mid, eof-mid, end-early               three tokens and half a line, then RST or FIN; or a clean end without done
@@ -105,6 +106,9 @@ class Behaviours:
         elif match := re.fullmatch(r"window-(\d+)", name):
             seen = within(body, int(match[1]))
             async for item in self._text(seen, answers.tokens_of(answers.plain_answer(seen["messages"]))):
+                yield item
+        elif name == "namer":
+            async for item in self._text(body, answers.tokens_of(answers.afterthought(body["messages"]))):
                 yield item
         elif name.endswith("-tools") or name in ("unknown-tool", "bad-arguments"):
             async for item in self._tools(body, name):
@@ -260,7 +264,7 @@ FAULTS = {
     "thoughtful-tools",
 }
 PATTERNS = re.compile(
-    r"(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo|window)-\d+|(?:goes-on|repeats|begins-again|refuses)-\d+(?:@(?:max|[\d.]+))?|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
+    r"namer|(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo|window)-\d+|(?:goes-on|repeats|begins-again|refuses)-\d+(?:@(?:max|[\d.]+))?|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
 )
 
 
