@@ -21,7 +21,7 @@ from tests.support.standin import StandIn
 # What the page's select must offer to these tests. A listed model can do everything.
 MODELS = [
     *("gated-20", "slow-40@40", "slow-400@40", "think-20@20", "echo-3"),
-    *("flaky-1", "flaky-3", "error-mid", "parallel-tools", "goes-on-10", "guarded-tools"),
+    *("flaky-1", "flaky-3", "error-mid", "parallel-tools", "goes-on-10", "guarded-tools", "namer"),
 ]
 
 

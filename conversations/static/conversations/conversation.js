@@ -2,6 +2,7 @@
 
 import { ApiError, failureFrom, newKey } from "./api.js";
 import { withItems, withMessage, withOlder } from "./branch.js";
+import { suggestedBy } from "./follow_ups.js";
 import { chosenModel } from "./models.js";
 import { readDraft, readSettings, saveDraft, saveSettings } from "./preferences.js";
 import { Queue } from "./queue.js";
@@ -53,6 +54,7 @@ export class Conversation {
     const known = this.store.state.threads.items.find((thread) => thread.id === threadId) ?? null;
     this.store.update({
       threadId, thread: known, view, messages: [], steps: {}, runs: {}, older: null, live: null, problem: null,
+      suggested: null,
     });
     if (threadId) await this.load(threadId);
   }
@@ -88,6 +90,8 @@ export class Conversation {
       return;
     }
     this.queue.heard(envelope);
+    const suggested = suggestedBy(this.store.state.suggested, envelope);
+    if (suggested !== this.store.state.suggested) this.store.update({ suggested });
     // A run that this page has begun is followed by whoever sent it.
     if (live || view !== "ready" || this.sendsHere()) return;
     if (event === "message.deleted" && messages.some((one) => one.id === data.message_id)) this.load(threadId);

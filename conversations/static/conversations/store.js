@@ -40,6 +40,7 @@ export function initialState(model) {
     older: null,
     live: null,
     pending: null,
+    suggested: null,
     waiting: [],
     adding: [],
     handedBack: 0,

@@ -60,6 +60,12 @@ declare namespace Page {
     error: Wire.Failure | null;
   }
 
+  /** Questions that could follow an answer, as the feed has told them. */
+  interface Suggested {
+    messageId: string;
+    questions: string[];
+  }
+
   /** A run that is followed now. */
   interface Live {
     runId: string;
@@ -79,6 +85,7 @@ declare namespace Page {
     older: string | null;
     live: Live | null;
     pending: Pending | null;
+    suggested: Suggested | null;
     /** What waits for its turn in the shown thread. */
     waiting: Wire.Run[];
     adding: Adding[];

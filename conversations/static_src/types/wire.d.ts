@@ -104,6 +104,8 @@ declare namespace Wire {
     run_id?: string | null;
     created_at?: string | null;
     finished_at?: string | null;
+    /** In the list of a thread's messages only. */
+    follow_ups?: string[];
   }
 
   interface Thread {

@@ -1,9 +1,11 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
+import { followUpsOf } from "../follow_ups.js";
 import { statusOf } from "../status.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 import { FollowsTheEnd } from "./scrolling.js";
 import "./assistant-message.js";
+import "./follow-ups.js";
 import "./status-line.js";
 import "./waiting-list.js";
 
@@ -66,6 +68,10 @@ export class MessageList extends PageElement {
           ${pending?.content ? question(pending.content, true) : nothing}
           ${pending?.status === "failed" ? this.refused(pending) : nothing}
           <status-line .status=${statusOf(pending, state.live, this.streaming)}></status-line>
+          <follow-ups
+            .questions=${followUpsOf(state, this.conversation?.busy ?? false)}
+            .conversation=${this.conversation}
+          ></follow-ups>
           <waiting-list
             .waiting=${state.waiting}
             .adding=${state.adding.filter((one) => one.threadId === state.threadId)}
