@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conversations import permissions, selectors
 from conversations.models import ModelServer, Run, Thread
+from conversations.services.afterthoughts import title_by_model
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_queue import claim_next
 from streaming.engine.prompt import load_prompt
@@ -64,6 +65,18 @@ def test_an_end(user: Any) -> None:
     closing = asked(lambda: close(run, held, head=held.head, content="Because."))
     locked = connection.features.has_select_for_update
     assert len(closing) == 8 + locked, "\n".join(closing)
+
+
+def test_a_title_by_a_model(user: Any) -> None:
+    """After the end of a run that has one to make: a look, and where a model wrote one a conditional update. A run
+    without asks nothing, since the prompt's own query says so.
+    """
+    run = answer(ask(user).run)
+    assert len(asked(lambda: selectors.standing(thread_id=run.thread_id, server="demo"))) == 1
+    naming = asked(lambda: title_by_model(thread_id=run.thread_id, title="Blue sky"))
+    assert len(naming) == 5, "\n".join(naming)
+    in_vain = asked(lambda: title_by_model(thread_id=run.thread_id, title="Another"))
+    assert len(in_vain) == 1, "\n".join(in_vain)
 
 
 TOOL = {"name": "clock", "arguments": {}, "output": "12:00"}

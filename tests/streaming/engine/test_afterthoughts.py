@@ -12,12 +12,12 @@ from asgiref.sync import sync_to_async
 from chatserver.accounts.models import User
 from conversations.models import Message, ModelServer, Run, Thread
 from conversations.selectors import Standing
-from conversations.services.threads import update_thread
+from conversations.services.threads import delete_thread, update_thread
 from streaming.engine.afterthought import Occasion, has_room, title_is_due
 from streaming.engine.afterthought_prompts import ANSWER, QUESTION
 from streaming.engine.afterthoughts import MOST, Afterthoughts, Wishes
 from streaming.engine.outcome import Ending
-from streaming.engine.prompt import Prompt
+from streaming.engine.prompt import Prompt, load_prompt, prompt_at_hand
 from streaming.offload import Offload
 from streaming.protocol import objects
 from streaming.protocol.errors import UpstreamError, UpstreamFailed
@@ -28,6 +28,7 @@ from streaming.providers.registry import Registry
 from streaming.providers.scripted import ScriptedProvider, Turn
 from streaming.tasks import TaskRegistry
 from tests.support.bench import EngineBench, running
+from tests.support.stored import ask, thread_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 10.0
@@ -211,6 +212,31 @@ async def test_a_thread_that_has_a_name_is_not_named(user: User) -> None:
         assert len(bench.provider.requests) == 1
 
 
+async def test_a_thread_that_a_person_has_named_before_there_was_room_is_left_alone(user: User) -> None:
+    gate = asyncio.Event()
+    async with at_work(user, [[gate, [Text("Slowly.")], [STOP]], ANSWERED, said("Blue sky")]) as bench:
+        slow = await bench.send("How is it said?")
+        await eventually(lambda: len(bench.provider.requests) == 1)
+        run = await bench.send("Why is the sky blue?")
+        await bench.watch(run)
+        thread = await Thread.objects.aget(pk=run.thread_id)
+        await sync_to_async(update_thread)(thread=thread, changes={"title": "Mine"})
+        gate.set()
+        await bench.watch(slow)
+        await over(bench)
+        assert len(bench.provider.requests) == 3  # two answers, and the title of the other thread
+        assert (await title_of(run), (await title_of(slow))[1]) == (("Mine", "person"), "model")
+
+
+@pytest.mark.parametrize(("title", "untitled"), [("", True), ("Mine", False)])
+def test_the_prompt_says_whether_anybody_has_named_the_thread(user: User, title: str, untitled: bool) -> None:
+    run = ask(user, thread=thread_of(user, title=title)).run
+    at_hand = prompt_at_hand(run)
+    assert at_hand is not None
+    assert (at_hand.untitled, load_prompt(run.pk).untitled) == (untitled, untitled)
+    assert at_hand.owner_id == load_prompt(run.pk).owner_id == user.pk
+
+
 async def test_the_demonstration_names_nothing(user: User) -> None:
     async with at_work(user, [ANSWERED, said("Blue sky")]) as bench:
         bench.provider.listed = [ModelInfo(provider="scripted", name="model", demonstration=True)]
@@ -246,6 +272,28 @@ async def test_of_a_long_exchange_the_beginning_is_told(user: User) -> None:
         assert sum(len(message.content) for message in title.messages) < QUESTION + ANSWER + 600
 
 
+async def test_a_model_that_does_not_stop_is_cut_off(user: User) -> None:
+    endless = [[Text("word " * 100)]] * 1000
+    async with at_work(user, [ANSWERED, endless]) as bench:
+        run = await bench.send("Why is the sky blue?")
+        await bench.watch(run)
+        await over(bench)
+        assert bench.provider.closed_early == 1
+        assert await title_of(run) == ("Why is the sky blue?", "question")
+
+
+async def test_a_thread_that_is_deleted_meanwhile_stays_deleted(user: User) -> None:
+    gate = asyncio.Event()
+    async with at_work(user, [ANSWERED, [gate, [Text("Blue sky")], [STOP]]]) as bench:
+        run = await bench.send("Why is the sky blue?")
+        await bench.watch(run)
+        await eventually(lambda: len(bench.provider.requests) == 2)
+        await delete_thread(thread=await Thread.objects.aget(pk=run.thread_id))
+        gate.set()
+        await over(bench)
+        assert not await Thread.objects.aexists()
+
+
 async def test_a_drain_does_not_wait_for_it(user: User) -> None:
     async with at_work(user, [ANSWERED, [asyncio.Event()]]) as bench:
         await bench.watch(await bench.send("Why is the sky blue?"))
@@ -274,12 +322,14 @@ async def test_follow_ups_are_asked_for_where_they_are_wanted_and_stand_at_the_a
         assert "On Mars?" not in str(bench.provider.requests[2:])
 
 
-def ending(*, status: RunStatus = RunStatus.COMPLETED, text: str = "Because.", thread: UUID | None = None) -> Ending:
+def ending(
+    *, status: RunStatus = RunStatus.COMPLETED, text: str = "Because.", thread: UUID | None = None, lane: int = 0
+) -> Ending:
     ids = {"thread_id": str(thread or uuid4())}
     return Ending(
         status=status,
         events=[],
-        run=objects.Run(id=str(uuid4()), status=status, **ids),
+        run=objects.Run(id=str(uuid4()), status=status, lane=lane, **ids),
         message=objects.Message(id=str(uuid4()), role="assistant", status="completed", content=text, **ids),
         steps=[],
     )
@@ -346,20 +396,35 @@ async def owner() -> Any:
 
 
 async def test_of_too_many_the_oldest_are_dropped(owner: tuple[Afterthoughts, TaskRegistry]) -> None:
-    kept, tasks = owner
-    for _ in range(MOST + 20):
+    kept, _ = owner
+    for _ in range(MOST):
         kept.ended(occasion(), ending())
+    first, second, *_ = kept._threads.values()
+    kept.ended(occasion(), ending())
     assert len(kept) == MOST
-    await eventually(lambda: len(tasks) <= MOST)
+    await asyncio.wait([first, second])
+    assert (first.cancelled(), second.cancelled()) == (True, False)
 
 
 async def test_of_one_thread_only_the_newest_is_kept(owner: tuple[Afterthoughts, TaskRegistry]) -> None:
-    kept, tasks = owner
+    kept, _ = owner
     thread = uuid4()
-    for _ in range(5):
-        kept.ended(occasion(), ending(thread=thread))
+    kept.ended(occasion(), ending(thread=thread))
+    (first,) = kept._threads.values()
+    kept.ended(occasion(), ending(thread=thread))
+    (second,) = kept._threads.values()
+    await asyncio.wait([first, second])
+    assert (first.cancelled(), second.cancelled()) == (True, False)
+    assert len(kept) == 0
+
+
+async def test_of_models_side_by_side_the_first_is_asked(owner: tuple[Afterthoughts, TaskRegistry]) -> None:
+    kept, _ = owner
+    for lane in (1, 2, 3):
+        kept.ended(occasion(), ending(lane=lane))
+    assert len(kept) == 0
+    kept.ended(occasion(), ending(lane=0))
     assert len(kept) == 1
-    await eventually(lambda: len(tasks) <= 1)
 
 
 async def test_who_was_stopped_takes_nothing_more(owner: tuple[Afterthoughts, TaskRegistry]) -> None:
