@@ -1,14 +1,14 @@
 """Logs: one JSON object a line on standard error, so that no text of a user can forge a line."""
 
-import json
 import logging
-import re
 from collections.abc import Collection
 from typing import Any
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 from structlog.typing import Processor
+
+from chatserver.redaction import Redacted
 
 _LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 _COMPONENTS = {
@@ -39,33 +39,6 @@ def parse_levels(text: str) -> tuple[str, dict[str, str]]:
         else:
             default = level
     return default, components
-
-
-# A token of ours, of which its prefix may be told; the name and password in an address; a code in a link.
-_SECRET = re.compile(
-    r"(?P<token>chat_[0-9a-z]{1,40}_)[\w-]{8,}"
-    r"|(?P<address>://)[^/\s@\"\\]+@"
-    r"|(?P<code>[?&;](?:code|invitation|key|token|access_token|session(?:id)?)=)[^&\s\"\\]+"
-)
-_MARKS = ("chat_", "://", "=")  # one of them is in whatever the pattern finds
-
-
-class Redacted:
-    """The last step of every line: whatever an exception's text or an address brought along, no secret leaves."""
-
-    def __init__(self, secrets: Collection[str] = ()) -> None:
-        # As they stand in a line of JSON; a short one would blot out words.
-        self._secrets = sorted({json.dumps(text)[1:-1] for text in secrets if len(text) >= 8}, key=len, reverse=True)
-
-    def __call__(self, logger: Any, name: str, line: str) -> str:
-        for secret in self._secrets:
-            line = line.replace(secret, "[redacted]")
-        # Nearly no line has any of these, and to look for them costs a hundredth of what the pattern does.
-        return _SECRET.sub(_without_secret, line) if any(mark in line for mark in _MARKS) else line
-
-
-def _without_secret(found: re.Match[str]) -> str:
-    return f"{found['token'] or found['address'] or found['code']}[redacted]{'@' if found['address'] else ''}"
 
 
 class RefusedIsNoFault(logging.Filter):

@@ -1,5 +1,6 @@
 """All settings, read once from the environment. A bad value stops the start with one clear sentence."""
 
+import os
 import re
 import secrets
 import sys
@@ -12,7 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 from chatserver.email_url import email_settings
 from chatserver.env import Environment
 from chatserver.logs import logging_config
+from chatserver.model_servers import Configured, ModelServerSpec
+from chatserver.providers_file import read_providers
 from chatserver.redis_url import caches, channel_layers, redis_secrets, redis_url
+from chatserver.sealing import SHORTEST
 from chatserver.storage import database, kept_secret
 
 env = Environment()
@@ -35,6 +39,16 @@ else:
         raise ImproperlyConfigured("Set SECRET_KEY to at least 32 random characters; BASE_URL says this is production.")
     if DEBUG:
         raise ImproperlyConfigured("DEBUG is on, and BASE_URL says this is production. Switch DEBUG off.")
+
+# With what keys of model servers are sealed that are typed in the administration: the first seals, all of them open.
+# In production it is asked for when such a key is to be kept, and not before.
+ENCRYPTION_KEYS = env.words("ENCRYPTION_KEY")
+if not ENCRYPTION_KEYS and DEVELOPMENT:
+    ENCRYPTION_KEYS = [kept_secret(DATA_DIR / "encryption_key", secrets.token_urlsafe(50))]
+if any(len(secret) < SHORTEST for secret in ENCRYPTION_KEYS):
+    raise ImproperlyConfigured(
+        f"ENCRYPTION_KEY has a part shorter than {SHORTEST} characters; write random ones, with commas between several."
+    )
 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or (
     ["localhost", "127.0.0.1", "[::1]"] if DEVELOPMENT else [str(_base.hostname)]
@@ -204,7 +218,10 @@ STORAGES = {
 globals().update(email_settings(env.text("EMAIL_URL") or ("console://" if DEVELOPMENT else "none://")))
 
 # --- model servers -------------------------------------------------------------------------------------------------
+PROVIDERS = env.text("PROVIDERS")
 OLLAMA_BASE_URL = env.http_url("OLLAMA_BASE_URL", "http://127.0.0.1:11434")
+if PROVIDERS and "OLLAMA_BASE_URL" not in os.environ:
+    OLLAMA_BASE_URL = ""  # the file says which servers there are
 OLLAMA_NUM_CTX = env.sizes("OLLAMA_NUM_CTX", least=256)  # tokens, by model; "" is for all others
 OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.http_url("OPENAI_BASE_URL") or ("https://api.openai.com/v1" if OPENAI_API_KEY else "")
@@ -219,6 +236,18 @@ TITLES = env.flag("TITLES", True)
 FOLLOW_UPS = env.flag("FOLLOW_UPS", False)
 TASK_MODEL = env.text("TASK_MODEL")
 TITLE_TIMEOUT = env.number("TITLE_TIMEOUT", 15.0, least=0.05)
+_named = [
+    ModelServerSpec(name="ollama", kind="ollama", url=OLLAMA_BASE_URL, shows_address=True),
+    ModelServerSpec(name="openai", kind="openai", url=OPENAI_BASE_URL, key=OPENAI_API_KEY, shows_address=True),
+]
+_of_variables = tuple(server for server in _named if server.url)
+_of_file = (
+    read_providers(Path(PROVIDERS), os.environ, taken=[server.name for server in _of_variables])
+    if PROVIDERS
+    else Configured()
+)
+# What the settings say of model servers; those of the administration come behind them.
+MODEL_SERVERS = Configured(servers=(*_of_variables, *_of_file.servers), aliases=_of_file.aliases)
 UPSTREAM_CONNECT = env.number("UPSTREAM_CONNECT", 3.0, least=0.05)
 UPSTREAM_FIRST_BYTE = env.number("UPSTREAM_FIRST_BYTE", 600.0, least=0.05)
 UPSTREAM_IDLE = env.number("UPSTREAM_IDLE", 120.0, least=0.05)
@@ -266,6 +295,7 @@ LOGGING = logging_config(
         str(DATABASES["default"].get("PASSWORD", "")),
         str(globals().get("EMAIL_HOST_PASSWORD", "")),
         *redis_secrets(REDIS_URL),
-        OPENAI_API_KEY,
+        *ENCRYPTION_KEYS,
+        *(server.key for server in MODEL_SERVERS.servers),
     ],
 )

@@ -6,7 +6,8 @@ import pytest
 import structlog
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 
-from chatserver.logs import Redacted, RefusedIsNoFault, logging_config, parse_levels
+from chatserver.logs import RefusedIsNoFault, logging_config, parse_levels
+from chatserver.redaction import Redacted, conceal
 
 
 def test_a_level_for_all_and_levels_of_components():
@@ -51,6 +52,23 @@ def test_no_line_has_a_secret(said: str, shown: str) -> None:
     line = Redacted(["secret key"])(None, "info", json.dumps({"event": said}))
     assert line == f'{{"event": "{shown}"}}'
     assert json.loads(line)
+
+
+def test_what_is_learned_while_the_process_runs_is_no_more_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatserver.redaction._learned", {})
+    redacted, line = Redacted(["known from the start"]), json.dumps({"event": 'learned "later" and short'})
+    assert redacted(None, "info", line) == line
+    conceal('learned "later"')
+    conceal("short")  # would blot out words
+    assert redacted(None, "info", line) == '{"event": "[redacted] and short"}'
+
+
+def test_of_what_is_learned_the_latest_thousand_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, None] = {}
+    monkeypatch.setattr("chatserver.redaction._learned", kept)
+    for number in range(1001):
+        conceal(f"secret-{number:04}")
+    assert (len(kept), "secret-0000" in kept, "secret-1000" in kept) == (1000, False, True)
 
 
 def refused_host() -> logging.LogRecord:

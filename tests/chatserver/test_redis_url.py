@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from chatserver.logs import Redacted
+from chatserver.redaction import Redacted
 from chatserver.redis_url import caches, channel_layers, redis_secrets, redis_url
 
 SECRET = "s3cret-of-redis"
