@@ -19,6 +19,7 @@ Gate = Literal[
     "run",
     "message",
     "approval",
+    "model",  # its server is not for this person
     "own_token",  # unknown, or another person's
     "csrf",  # the request does not prove that our own page made it
     "origin",  # another page made it

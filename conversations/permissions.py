@@ -59,6 +59,14 @@ def access_message(principal: Principal, thread: Thread, message_id: UUID | str,
     return message or _nothing("message", principal, key)
 
 
+def hidden_model(principal: Principal) -> None:
+    """Write down that somebody asked for a model whose server is not for them. The answer is that there is none.
+
+    Which servers are for whom is held in memory (``streaming/providers/registry.py``): a question costs no statement.
+    """
+    refused("model", user=principal.user_id, token=principal.token_id)
+
+
 def as_id(value: UUID | str) -> UUID:
     """Raises NotFound for text that is no id: whatever it means, it is not here."""
     key = _key(value)

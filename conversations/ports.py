@@ -4,6 +4,7 @@ Without an engine (management commands, plain tests) events are rows and the bel
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -15,6 +16,14 @@ from streaming.protocol.codec import Entry
 # run's id, the second with that of the user whose feed it is.
 Bell = Callable[[UUID, Sequence[Entry]], None]
 FeedBell = Callable[[UUID, Sequence[Entry]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """How a model server was when it was asked for its models: one sentence."""
+
+    ok: bool
+    message: str
 
 
 class EventStore(Protocol):
@@ -56,14 +65,27 @@ def _silent(of: UUID, entries: Sequence[Entry]) -> None:
     """Nobody listens: no engine runs in this process."""
 
 
+def _nobody_asks(name: str) -> Tried:
+    return Tried(ok=False, message="No engine runs in this process, so nobody can ask the model server.")
+
+
 class Ports:
     def __init__(self) -> None:
         self.disconnect()
 
-    def connect(self, *, event_store: EventStore, bell: Bell, feed_bell: FeedBell = _silent) -> None:
+    def connect(
+        self,
+        *,
+        event_store: EventStore,
+        bell: Bell,
+        feed_bell: FeedBell = _silent,
+        try_model_server: Callable[[str], Tried] = _nobody_asks,
+    ) -> None:
+        """``try_model_server`` asks one, by its name, as it is configured now. It takes seconds, in a thread."""
         self.event_store = event_store
         self.bell = bell
         self.feed_bell = feed_bell
+        self.try_model_server = try_model_server
 
     def disconnect(self) -> None:
         self.connect(event_store=RowEventStore(), bell=_silent)

@@ -1,14 +1,31 @@
-"""What must happen here when an account goes. That is no verb of ours: the administration deletes it as Django does."""
+"""What must happen here when an account goes, and when model servers change. Those are no verbs of ours: the
+administration does it as Django does.
+"""
 
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models.signals import pre_delete
+from django.db import transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from django.dispatch import Signal
+
+# Sent after the commit of whatever changes which model servers there are, for whom, or what models are called.
+# Processes also look by themselves every few seconds. Receivers are synchronous and may be called on any thread.
+model_servers_changed = Signal()
 
 
 def connect() -> None:
     pre_delete.connect(_lock_threads_first, sender=settings.AUTH_USER_MODEL, dispatch_uid="conversations.user_deleted")
+    for model in ("conversations.ModelServer", "conversations.ModelAlias", "auth.Group"):
+        for signal in (post_save, post_delete):
+            signal.connect(_model_servers_change, sender=model, dispatch_uid=f"conversations.{model} changed")
+    through = apps.get_model("conversations", "ModelServer").groups.through
+    m2m_changed.connect(_model_servers_change, sender=through, dispatch_uid="conversations.audience_changed")
+
+
+def _model_servers_change(**_: Any) -> None:
+    transaction.on_commit(lambda: model_servers_changed.send_robust(sender=None))
 
 
 def _lock_threads_first(*, instance: Any, using: str, **_: Any) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -16,15 +18,19 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import connection
 
+from chatserver.accounts.principal import Principal
+from chatserver.model_servers import Configured
 from conversations.models import Run
-from conversations.ports import ports
+from conversations.permissions import hidden_model
+from conversations.ports import Tried, ports
 from conversations.services.run_lease import Claim, Hands
-from conversations.services.run_queue import list_model_servers
 from conversations.services.run_rows import Choice
+from conversations.signals import model_servers_changed
 from streaming.engine.afterthoughts import Afterthoughts, Wishes
 from streaming.engine.data_lock import DataLock
 from streaming.engine.housekeeping import keep_house
 from streaming.engine.limits import Limits
+from streaming.engine.model_servers import ModelServers
 from streaming.engine.positions import Positions
 from streaming.engine.prompt import Prompt, prompt_at_hand
 from streaming.engine.supervisor import Supervisor
@@ -39,11 +45,11 @@ from streaming.eventlog.rings import Rings
 from streaming.eventlog.tailer import Tailer
 from streaming.offload import Offload
 from streaming.protocol.codec import Entry
+from streaming.protocol.errors import ModelUnknown
 from streaming.providers.base import Provider
 from streaming.providers.demo import DemoProvider
 from streaming.providers.http_provider import UpstreamNumbers
-from streaming.providers.ollama import OllamaProvider
-from streaming.providers.openai import OpenAIProvider
+from streaming.providers.making import provider_of
 from streaming.providers.registry import Registry
 from streaming.tasks import TaskRegistry
 from streaming.tools.base import Tool
@@ -77,7 +83,13 @@ class Engine:
         self.offload = Offload()
         self._leases = Offload(threads=2)
         self.numbers = _numbers()
-        self.registry = Registry(providers if providers is not None else _providers())
+        self.registry = Registry(providers if providers is not None else [DemoProvider()])
+        self.model_servers = ModelServers(
+            registry=self.registry,
+            offload=self.offload,
+            settings=Configured() if providers is not None else settings.MODEL_SERVERS,
+            make=partial(provider_of, num_ctx=settings.OLLAMA_NUM_CTX, **_upstream()),
+        )
         self._tool_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tool")
         self.tools = ToolRegistry(tools, executor=self._tool_threads)
         self.event_log: EventLog = _event_log(self.offload)
@@ -92,13 +104,20 @@ class Engine:
         self.supervisor = self._supervisor()
         self.positions = Positions(tailer=self.tailer, offload=self.offload, at_work=lambda: self.supervisor.at_work)
 
-    async def choose(self, name: str) -> Choice:
-        """The model that ``name`` means; the default one for the empty text. Raises ModelUnknown."""
-        if name:
-            provider, model = await self.registry.resolve(name)
-            return Choice(provider=provider.name, model=model.name)
-        model = await self.registry.default(settings.DEFAULT_MODEL)
-        return Choice(provider=model.provider, model=model.name)
+    async def choose(self, name: str, principal: Principal) -> Choice:
+        """The model that ``name`` means to somebody; the default one for the empty text. Raises ModelUnknown, also for
+        a model that is not for them.
+        """
+        if not name:
+            model = await self.registry.default(settings.DEFAULT_MODEL, principal)
+            return Choice(provider=model.provider, model=model.name)
+        try:
+            provider, model = await self.registry.resolve(name, principal)
+        except ModelUnknown:
+            if self.registry.hides(name, principal):
+                hidden_model(principal)
+            raise
+        return Choice(provider=provider.name, model=model.name)
 
     def places(self, runs: int) -> AbstractContextManager[Hands | None]:
         """Room to work here on so many runs from the moment they are opened; None where they have to wait."""
@@ -110,9 +129,16 @@ class Engine:
             self._lock.take()
         self._loop = asyncio.get_running_loop()
         self.event_log.start(self._published, delayed=self.supervisor.storage_waits)
-        ports.connect(event_store=self.event_log.event_store, bell=self._bell, feed_bell=self._feed_bell)
-        self.tasks.spawn(self._for_ever(self.registry.refresh, MODELS_EVERY), name="models")
-        self.tasks.spawn(self._for_ever(self._list_model_servers, LISTED_EVERY), name="rows of model servers")
+        ports.connect(
+            event_store=self.event_log.event_store,
+            bell=self._bell,
+            feed_bell=self._feed_bell,
+            try_model_server=self._try_model_server,
+        )
+        model_servers_changed.connect(self._model_servers_changed, weak=False, dispatch_uid="engine")
+        self.tasks.spawn(self.model_servers.watch_for_ever(), name="changes of model servers")
+        self.tasks.spawn(self._for_ever(self.model_servers.refresh, MODELS_EVERY), name="models")
+        self.tasks.spawn(self._for_ever(self.model_servers.keep_rows, LISTED_EVERY), name="rows of model servers")
         self.tasks.spawn(self.positions.tell_for_ever(), name="positions")
         self.tasks.spawn(self.tailer.poll_for_ever(), name="tailer")
         self.tasks.spawn(self.feeds.poll_for_ever(), name="feed tailer")
@@ -124,6 +150,7 @@ class Engine:
     async def stop(self) -> None:
         """End everything that ``start`` began. Runs that are still open are left for the next start."""
         ports.disconnect()
+        model_servers_changed.disconnect(dispatch_uid="engine")
         await self.supervisor.stop()
         await self.tasks.cancel_all()
         await self.doorbell.stop()
@@ -168,8 +195,17 @@ class Engine:
             lease_expiry=settings.LEASE_EXPIRY,
         )
 
-    async def _list_model_servers(self) -> None:
-        await self.offload(list_model_servers, self.registry.kinds)
+    def _model_servers_changed(self, **_: Any) -> None:
+        """In this process; called in whatever thread that was."""
+        self._loop.call_soon_threadsafe(self._tell_of_model_servers)
+
+    def _tell_of_model_servers(self) -> None:
+        self.model_servers.rung()
+        self.doorbell.servers()
+
+    def _try_model_server(self, name: str) -> Tried:
+        """Called in a thread, which waits."""
+        return asyncio.run_coroutine_threadsafe(self.model_servers.try_one(name), self._loop).result()
 
     def _bell(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """Rung by verbs, in whatever thread they ran."""
@@ -213,6 +249,8 @@ class Engine:
         self.supervisor.wished(rings.wishes.keys())
         if rings.claims:
             self.supervisor.look()
+        if rings.servers:
+            self.model_servers.rung()
         if rings.rights:
             self.rights_changed_elsewhere()
 
@@ -274,21 +312,6 @@ def _event_log(offload: Offload) -> EventLog:
             alive=alive,
         )
     return DatabaseLog(offload=offload)
-
-
-def _providers() -> list[Provider]:
-    providers: list[Provider] = []
-    if settings.OLLAMA_BASE_URL:
-        ollama = OllamaProvider(
-            name="ollama", base_url=settings.OLLAMA_BASE_URL, num_ctx=settings.OLLAMA_NUM_CTX, **_upstream()
-        )
-        providers.append(ollama)
-    if settings.OPENAI_BASE_URL:
-        openai = OpenAIProvider(
-            name="openai", base_url=settings.OPENAI_BASE_URL, api_key=settings.OPENAI_API_KEY, **_upstream()
-        )
-        providers.append(openai)
-    return [*providers, DemoProvider()]
 
 
 def _upstream() -> UpstreamNumbers:

@@ -7,6 +7,9 @@ from allauth.account.internal.userkit import filter_users_by_email, get_user_by_
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
+from chatserver.accounts.groups import with_groups
+from chatserver.accounts.models import User
+
 
 class AccountBackend(AuthenticationBackend):
     """Signs in by name or e-mail address. allauth's own checks a password twice where an address is known."""
@@ -23,3 +26,8 @@ class AccountBackend(AuthenticationBackend):
             if self._check_password(candidate, credentials["password"]):
                 return candidate
         return None
+
+    def get_user(self, user_id: Any) -> User | None:
+        """Whose session it is, with the groups; asked at every request that has one."""
+        user = with_groups(User.objects.filter(pk=user_id)).first()
+        return user if user is not None and self.user_can_authenticate(user) else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, Literal
 from uuid import UUID
@@ -12,6 +13,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import connection
 from django.http import HttpRequest
 
+from chatserver.accounts.groups import HELD, groups_in_sql, groups_of
 from chatserver.accounts.models import SCOPES, ApiToken, Scope, User
 from chatserver.accounts.secrets import digest, matches, parse_token
 from chatserver.accounts.sessions import session_store
@@ -21,9 +23,6 @@ from chatserver.rows import Rows, marks, stored_id
 _ALL: frozenset[Scope] = frozenset(SCOPES)
 _NO_DIGEST = digest("nobody")
 _TOKENS, _USERS = Rows(ApiToken), Rows(User)
-_WITH_USERS = f"""
-SELECT {_TOKENS.columns}, {_USERS.columns} FROM {_TOKENS.table}
-JOIN {_USERS.table} ON {_USERS.table}.id = {_TOKENS.table}.user_id WHERE {_TOKENS.table}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,8 @@ class Principal:
     via: Literal["session", "token"]
     token_id: UUID | None = None
     session_key: str | None = None
+    is_superuser: bool = False
+    groups: frozenset[str] = frozenset()
 
     is_authenticated = True  # what Django's and DRF's permission classes ask of a user
     is_anonymous = False
@@ -111,24 +112,49 @@ def live_tokens(ids: Collection[UUID]) -> list[ApiToken]:
 def _tokens(condition: str, *values: Any) -> list[ApiToken]:
     """The tokens with their users. Every request of a program begins with this, and so does every frame."""
     with connection.cursor() as cursor:
-        cursor.execute(_WITH_USERS + condition, values)
+        cursor.execute(_with_users() + condition, values)
         rows = cursor.fetchall()
     tokens = []
     for row in rows:
         token = _TOKENS.made(row, connection)
         token.user = _USERS.made(row[_TOKENS.width :], connection)
+        setattr(token.user, HELD, row[-1])
         tokens.append(token)
     return tokens
+
+
+@cache
+def _with_users() -> str:
+    return f"""SELECT {_TOKENS.columns}, {_USERS.columns}, {groups_in_sql()} FROM {_TOKENS.table}
+        JOIN {_USERS.table} ON {_USERS.table}.id = {_TOKENS.table}.user_id WHERE {_TOKENS.table}."""
 
 
 def of_token(token: ApiToken) -> Principal:
     user = token.user
     scopes = frozenset(scope for scope in SCOPES if scope in token.scopes)
-    return Principal(user.pk, user.username, user.is_staff, scopes, "token", token_id=token.pk)
+    return Principal(
+        user.pk,
+        user.username,
+        user.is_staff,
+        scopes,
+        "token",
+        token_id=token.pk,
+        is_superuser=user.is_superuser,
+        groups=groups_of(user),
+    )
 
 
 def of_user(user: User, session_key: str) -> Principal:
-    return Principal(user.pk, user.username, user.is_staff, _ALL, "session", session_key=session_key)
+    return Principal(
+        user.pk,
+        user.username,
+        user.is_staff,
+        _ALL,
+        "session",
+        session_key=session_key,
+        is_superuser=user.is_superuser,
+        groups=groups_of(user),
+    )
 
 
 def _carrier(session: SessionBase) -> Any:

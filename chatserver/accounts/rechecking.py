@@ -8,6 +8,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from chatserver.accounts.groups import with_groups
 from chatserver.accounts.models import User
 from chatserver.accounts.principal import Principal, live_tokens, of_token, of_user
 
@@ -35,7 +36,8 @@ def _sessions(keys: Collection[str]) -> dict[str, Principal]:
     rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
     contents = {row.session_key: row.get_decoded() for row in rows}
     owners = {str(content[SESSION_KEY]) for content in contents.values() if SESSION_KEY in content}
-    users = {str(user.pk): user for user in User.objects.filter(pk__in=owners, is_active=True)}
+    active = with_groups(User.objects.filter(pk__in=owners, is_active=True))
+    users = {str(user.pk): user for user in active}
     found: dict[str, Principal] = {}
     for key, content in contents.items():
         user = users.get(content.get(SESSION_KEY, ""))

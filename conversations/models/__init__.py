@@ -4,7 +4,7 @@ from conversations.models.access import AccessRecord
 from conversations.models.feed import FeedEvent, FeedHead
 from conversations.models.idempotency import IdempotencyKey
 from conversations.models.message import Message
-from conversations.models.model_server import LearnedModel, ModelServer
+from conversations.models.model_server import LearnedModel, ModelAlias, ModelServer
 from conversations.models.run import Approval, Run, Step
 from conversations.models.run_log import RunCheckpoint, RunEvent, RunLease
 from conversations.models.search import SearchEntry
@@ -20,6 +20,7 @@ __all__ = [
     "IdempotencyKey",
     "LearnedModel",
     "Message",
+    "ModelAlias",
     "ModelServer",
     "Run",
     "RunCheckpoint",

@@ -1,10 +1,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
 
+from chatserver.accounts.groups import as_groups, groups_in_sql
+from chatserver.accounts.models import User
+from chatserver.audience import Standing
 from chatserver.rows import Rows, marks, stored_id
 from conversations.models import Approval, Message, Run, RunLease, Step
 from conversations.selectors.messages import path_ids
@@ -19,9 +23,9 @@ HISTORY_CHARACTERS = 4_000_000  # a window of a million tokens; all of a thread 
 FIRST_ROWS = 8
 _EVENTS = "SELECT seq, text FROM conversations_runevent WHERE run_id = %s AND seq > %s ORDER BY seq LIMIT %s"
 _MESSAGES, _RUNS = Rows(Message), Rows(Run)
-_TO_WORK_ON = f"""
-SELECT {_RUNS.columns}, {_MESSAGES.columns}, thread.system_prompt, thread.title_by FROM {_RUNS.table}
+_OF_WHOM = f""" FROM {_RUNS.table}
 JOIN conversations_thread thread ON thread.id = {_RUNS.table}.thread_id
+JOIN {User._meta.db_table} owner ON owner.id = {_RUNS.table}.owner_id
 LEFT JOIN {_MESSAGES.table} ON {_MESSAGES.table}.id = {_RUNS.table}.answer_id WHERE {_RUNS.table}.id = %s
 """
 
@@ -110,20 +114,35 @@ def _kept_by_itself(run_id: UUID, after: int) -> list[Entry]:
     return kept[after + 1 - kept[0].id :] if kept and after + 1 >= kept[0].id else []
 
 
-def run_to_work_on(run_id: UUID) -> tuple[Run, str, str]:
-    """A run with its answer, its thread's system prompt, and who has named the thread. One query. Raises
-    Run.DoesNotExist.
-    """
+@dataclass(frozen=True, kw_only=True)
+class RunToWorkOn:
+    """A run with its answer, what its thread says of it, and what its owner is by now."""
+
+    run: Run
+    system_prompt: str  # the thread's
+    title_by: str
+    owner: Standing
+
+
+def run_to_work_on(run_id: UUID) -> RunToWorkOn:
+    """One query. Raises Run.DoesNotExist."""
     with connection.cursor() as cursor:
-        cursor.execute(_TO_WORK_ON, [stored_id(run_id)])
+        cursor.execute(_to_work_on(), [stored_id(run_id)])
         row = cursor.fetchone()
     if row is None:
         raise Run.DoesNotExist()
     run = _RUNS.made(row, connection)
     if run.answer_id is not None:
         run.answer = _MESSAGES.made(row[_RUNS.width :], connection)
-    system_prompt, title_by = row[-2:]
-    return run, system_prompt, title_by
+    system_prompt, title_by, is_staff, is_superuser, groups = row[-5:]
+    owner = Standing(is_staff=bool(is_staff), is_superuser=bool(is_superuser), groups=as_groups(groups))
+    return RunToWorkOn(run=run, system_prompt=system_prompt, title_by=title_by, owner=owner)
+
+
+@cache
+def _to_work_on() -> str:
+    whose = f"owner.is_staff, owner.is_superuser, {groups_in_sql('owner')}"
+    return f"SELECT {_RUNS.columns}, {_MESSAGES.columns}, thread.system_prompt, thread.title_by, {whose}{_OF_WHOM}"
 
 
 def history_before(*, run: Run) -> tuple[list[Message], dict[UUID, Sequence[Step]]]:

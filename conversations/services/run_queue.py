@@ -65,14 +65,6 @@ def require_place(*, owner_id: UUID, more: int, most: int) -> None:
         raise TooManyWaiting(retry_after_ms=5000, details={"limit": most})
 
 
-@verb
-def list_model_servers(servers: dict[str, str]) -> None:
-    """Give every configured model server a row, by name and kind; what is there already stays as it is."""
-    known = set(ModelServer.objects.filter(name__in=servers).values_list("name", flat=True))
-    for name in sorted(servers.keys() - known):
-        ModelServer.objects.get_or_create(name=name, defaults={"kind": servers[name]})
-
-
 def _kept(name: str) -> ModelServer | None:
     """The server's row, for this transaction; None where another one has it. One that has none yet is given it."""
     row = _SERVERS.first("name = %s" + for_update("FOR NO KEY UPDATE SKIP LOCKED"), name)

@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError
 
+from chatserver.audience import ADMITTED
 from conversations import selectors
 from streaming.engine.afterthought import (
     Afterthought,
@@ -34,7 +35,7 @@ from streaming.protocol.errors import ChatError
 from streaming.protocol.objects import Usage
 from streaming.protocol.parameters import NONE
 from streaming.providers.attempts import attempts
-from streaming.providers.base import ChatRequest, Finish, Provider, Text
+from streaming.providers.base import ChatRequest, Finish, ModelInfo, Provider, Text
 from streaming.providers.registry import Registry
 from streaming.tasks import TaskRegistry
 
@@ -160,9 +161,14 @@ class Afterthoughts:
 
     async def _over(self, thread_id: UUID, occasion: Occasion, afterthought: Afterthought) -> bool:
         """Ask, if it is wanted and there is room. False where it is to be tried again later."""
-        provider, model = await self._registry.resolve(self._wishes.model or occasion.model)
-        if model.demonstration:
-            return True
+        # An administrator has named it, or it has just answered them.
+        at_work = self._registry.at_work(self._wishes.model or occasion.model, ADMITTED)
+        async with at_work as (provider, model):
+            return model.demonstration or await self._over_with(provider, model, thread_id, occasion, afterthought)
+
+    async def _over_with(
+        self, provider: Provider, model: ModelInfo, thread_id: UUID, occasion: Occasion, afterthought: Afterthought
+    ) -> bool:
         turn = _Turn(server=provider.name, owner_id=occasion.owner_id)
         self._at_it.add(turn)  # before the look, so that no run begins between the two unseen
         try:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from chatserver.audience import ADMITTED, STRANGER, Person
 from conversations import selectors, wire
 from conversations.models import Approval, Message, Run, Step, Thread
 from streaming.engine.context import HistoryMessage, build_prompt
@@ -23,9 +24,9 @@ SHORT = 20  # messages
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """``model`` is its full name, with its provider; ``tools`` None offers all there are. ``steps_before`` are those of
-    the run's answer that earlier runs have brought. ``older``: the thread reaches back further than ``history``.
-    ``untitled``: nobody has named the thread of ``owner_id`` but its question.
+    """``model`` is its full name, with its provider; ``owner`` what the person is by now who asks. ``tools`` None
+    offers all there are. ``steps_before`` are those of the run's answer that earlier runs have brought. ``older``: the
+    thread reaches back further than ``history``. ``untitled``: nobody has named the thread but its question.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Prompt:
     history: Sequence[HistoryMessage]
     system_prompt: str
     tools: Sequence[str] | None
+    owner: Person = STRANGER
     parameters: Parameters = NONE
     steps_before: Sequence[objects.Step] = ()
     older: bool = False
@@ -79,6 +81,7 @@ def prompt_at_hand(run: Run) -> Prompt | None:
         owner_id=run.owner_id,
         untitled=run.thread.title_by in Thread.UNTITLED,
         attempt=run.attempt + 1,
+        owner=ADMITTED,  # a moment ago
         history=[_turn(question, ())],
         system_prompt=_system_prompt(run, run.thread.system_prompt),
         tools=run.tools,
@@ -87,15 +90,17 @@ def prompt_at_hand(run: Run) -> Prompt | None:
 
 
 def load_prompt(run_id: UUID) -> Prompt:
-    run, of_the_thread, title_by = selectors.run_to_work_on(run_id)
+    found = selectors.run_to_work_on(run_id)
+    run = found.run
     messages, steps = selectors.history_before(run=run)
     return Prompt(
         model=run.model,
         owner_id=run.owner_id,
-        untitled=title_by in Thread.UNTITLED,
+        untitled=found.title_by in Thread.UNTITLED,
         attempt=run.attempt,
+        owner=found.owner,
         history=[_turn(message, steps.get(message.pk, ())) for message in messages],
-        system_prompt=_system_prompt(run, of_the_thread),
+        system_prompt=_system_prompt(run, found.system_prompt),
         tools=run.tools,
         parameters=readable(run.parameters),
         steps_before=[wire.step_object(step) for step in selectors.steps_before(run=run)],

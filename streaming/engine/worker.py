@@ -35,7 +35,7 @@ from streaming.protocol.events import RunStatusHint
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
 from streaming.protocol.snapshot import RunState
 from streaming.providers.attempts import attempts
-from streaming.providers.base import ChatRequest, Chunk, ModelInfo
+from streaming.providers.base import ChatRequest, Chunk, ModelInfo, Provider
 
 log = structlog.get_logger(__name__)
 
@@ -247,7 +247,19 @@ class Worker:
         return Failed(fault.as_object())
 
     async def _drive(self, machine: RunMachine, recorder: Recorder, prompt: Prompt, decided: Decided | None) -> None:
-        provider, model = await self._shop.registry.resolve(prompt.model)
+        # Also here, where it may have waited for hours: what somebody may not use any more is not asked for them.
+        async with self._shop.registry.at_work(prompt.model, prompt.owner) as (provider, model):
+            await self._drive_with(provider, model, machine, recorder, prompt, decided)
+
+    async def _drive_with(
+        self,
+        provider: Provider,
+        model: ModelInfo,
+        machine: RunMachine,
+        recorder: Recorder,
+        prompt: Prompt,
+        decided: Decided | None,
+    ) -> None:
         asked = adapted(parameters=prompt.parameters, tools=prompt.tools, model=model)
         tools = self._shop.tools.restricted(asked.tools)
         window = Window(
@@ -260,7 +272,7 @@ class Worker:
         async def shorter(request: ChatRequest, fault: ContextExceeded) -> ChatRequest | None:
             log.info("a prompt was too long", run=self._run, model=self.model, details=fault.details)
             await self._shop.registry.refresh()  # its model is loaded by now, and its server says with what window
-            size = (await self._shop.registry.resolve(prompt.model))[1].context_length
+            size = (await self._shop.registry.resolve(prompt.model, prompt.owner))[1].context_length
             less = window.shorter(request.messages, fault, size=size)
             return None if less is None else msgspec.structs.replace(request, messages=less)
 

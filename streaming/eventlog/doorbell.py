@@ -82,6 +82,12 @@ class Doorbell:
             self._rings.rights = True
             self._some.set()
 
+    def servers(self) -> None:
+        """Which model servers there are, or for whom, has changed."""
+        if self._layer is not None:
+            self._rings.servers = True
+            self._some.set()
+
     async def speak_for_ever(self) -> None:
         """Send what rang. What rings while that cannot be done is merged, and sent when it can, as far as it fits."""
         while self._layer is not None:

@@ -16,7 +16,8 @@ _ID = struct.Struct("!16s")
 @dataclass
 class Rings:
     """Merged: of each run and feed only the furthest number. ``claims``: something waits for a worker. ``rights``:
-    somebody's have changed. ``wishes``: runs that somebody wants stopped, or gone on with.
+    somebody's have changed. ``servers``: the model servers have. ``wishes``: runs that somebody wants stopped, or gone
+    on with.
 
     At most ``most`` of each kind; what comes on top of that is dropped, and found by the poll.
     """
@@ -26,11 +27,12 @@ class Rings:
     wishes: dict[UUID, int] = field(default_factory=dict)  # a dict for its order; the numbers mean nothing
     claims: bool = False
     rights: bool = False
+    servers: bool = False
     most: int = 1000
     dropped: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.feeds or self.wishes or self.claims or self.rights)
+        return bool(self.runs or self.feeds or self.wishes or self.claims or self.rights or self.servers)
 
     def run(self, run_id: UUID, head: int) -> None:
         self._note(self.runs, run_id, head)
@@ -57,6 +59,7 @@ class Rings:
             "wishes": b"".join(run_id.bytes for run_id in self.wishes),
             "claims": self.claims,
             "rights": self.rights,
+            "servers": self.servers,
         }
 
 
@@ -69,6 +72,7 @@ def unpacked(message: Mapping[str, Any]) -> Rings:
             wishes={UUID(bytes=each): 0 for (each,) in _ID.iter_unpack(message.get("wishes", b""))},
             claims=message.get("claims") is True,
             rights=message.get("rights") is True,
+            servers=message.get("servers") is True,
         )
     except (struct.error, TypeError) as fault:
         raise ValueError(f"no rings: {fault}") from None

@@ -36,6 +36,7 @@ _SHOWS_AT_ONCE = 8
 class OllamaProvider(HttpProvider[bytes]):
     """One Ollama server; its numbers are those of HttpProvider, and seconds.
 
+    api_key     sent to its address and nowhere else, for a gateway in front; empty sends none
     models_ttl  for how long what /api/show said is believed
     num_ctx     with how many tokens of context models are to be loaded, by name; "" is for all others
     """
@@ -46,12 +47,13 @@ class OllamaProvider(HttpProvider[bytes]):
         self,
         *,
         base_url: str,
+        api_key: str = "",
         name: str = "ollama",
         models_ttl: float = 600.0,
         num_ctx: Mapping[str, int] | None = None,
         **numbers: Unpack[UpstreamNumbers],
     ) -> None:
-        super().__init__(base_url=base_url, name=name, **numbers)
+        super().__init__(base_url=base_url, name=name, key=api_key, **numbers)
         self._models_ttl = models_ttl
         self._facts: dict[tuple[str, str], tuple[float, Facts]] = {}
         self._contexts = Contexts(num_ctx or {})

@@ -1,53 +1,40 @@
-"""All model servers of this installation: which models there are, and which server a name leads to."""
+"""All model servers of this installation: which models there are for whom, and which server a name leads to."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from difflib import get_close_matches
-from typing import Any
 
-import msgspec
 import structlog
 
-from streaming.protocol.errors import ChatError, ModelUnknown
+from chatserver.audience import ADMITTED, STRANGER, Person
+from chatserver.model_servers import DEFAULT, Configured, ModelServerSpec
+from streaming.protocol.errors import ModelUnknown
 from streaming.providers.base import ModelInfo, Provider
-from streaming.providers.openai_models import OF_THE_WIRE
+from streaming.providers.served import Served, ServerState, named
+
+__all__ = ["Registry", "ServerState"]
 
 log = structlog.get_logger(__name__)
 
 _NEAREST = 5
 _MAX_NAME = 300
-# Kinds that have the models they list and no others. A model server may know names that it does not list.
-_CLOSED_KINDS = frozenset({"demo"})
-# What a model counts as able to do that its server does not list; see docs/decisions/0026.
-_UNLISTED: dict[str, dict[str, Any]] = {"openai": {"capabilities": ("completion", "tools"), **OF_THE_WIRE}}
 
 
-class ServerState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model server is doing. ``message`` is one sentence with the remedy where ``ok`` is false, else empty."""
-
-    name: str
-    kind: str
-    ok: bool
-    message: str = ""
-
-
-@dataclass
-class _Server:
-    provider: Provider
-    models: tuple[ModelInfo, ...] = ()  # the last ones known, also when it is down
-    asked_at: float | None = None
-    ok: bool = False
-    message: str = ""
-    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+async def _nothing_new() -> None:
+    """What is configured does not change."""
 
 
 class Registry:
-    """The model servers in their order of preference.
+    """The model servers in their order of preference: those that are configured, then ``providers``, which stay.
 
     A server is asked at most once in ``ttl`` seconds and for ``deadline`` seconds, all of them at once. One that failed
     is asked by ``refresh`` only, which the owner calls every few seconds: a dead server never holds an answer up twice.
+    ``look`` is awaited before a name counts as unknown: the servers may have been changed a moment ago.
+
+    Everything here is asked for a ``person``: a server that is not for them is not there. Whoever forgets to say who is
+    asking gets what is for everybody.
     """
 
     def __init__(
@@ -58,129 +45,188 @@ class Registry:
         deadline: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._servers = {provider.name: _Server(provider) for provider in providers}
+        self._fixed = {provider.name: Served(provider, _as_it_is(provider)) for provider in providers}
+        self._servers = dict(self._fixed)
+        self._aliases: Mapping[str, str] = {}
+        self._retired: list[Served] = []
         self._ttl = ttl
         self._deadline = deadline
         self._clock = clock
+        self.look: Callable[[], Awaitable[None]] = _nothing_new
+
+    def configure(self, configured: Configured, make: Callable[[ModelServerSpec], Provider]) -> None:
+        """From here on these are the servers. One that is asked as before stays, with all that is known of it; one that
+        changed or went is closed by a later ``refresh``, when the last run at work with it has ended.
+        """
+        servers: dict[str, Served] = {}
+        for spec in configured.servers:
+            before = self._servers.get(spec.name)
+            if before is not None and before.is_still(spec):
+                before.spec = spec
+                servers[spec.name] = before
+            else:
+                servers[spec.name] = Served(make(spec), spec)
+        for name, fixed in self._fixed.items():
+            servers.setdefault(name, fixed)
+        kept = set(map(id, (*servers.values(), *self._fixed.values())))
+        self._retired += [served for served in self._servers.values() if id(served) not in kept]
+        self._servers, self._aliases = servers, configured.aliases
 
     @property
     def kinds(self) -> dict[str, str]:
         """The servers' names, and of what kind each is."""
-        return {name: server.provider.kind for name, server in self._servers.items()}
+        return {name: served.provider.kind for name, served in self._servers.items()}
 
-    async def models(self) -> list[ModelInfo]:
-        """The models of all servers that answer, in the servers' order."""
-        await self._ask_stale()
-        return self._listed()
-
-    async def servers(self) -> list[ServerState]:
-        await self._ask_stale()
+    def details(self) -> list[ServerState]:
+        """How the servers do that have been asked, in the words for administrators."""
         return [
-            ServerState(name=name, kind=server.provider.kind, ok=server.ok, message=server.message)
-            for name, server in self._servers.items()
+            ServerState(name=name, kind=served.provider.kind, ok=served.ok, message=served.detail)
+            for name, served in self._servers.items()
+            if served.asked_at is not None
         ]
 
-    async def refresh(self) -> None:
-        """Ask every server again, the dead ones too. Never raises, and takes no longer than the deadline."""
-        await self._ask(self._servers.values(), anyway=True)
+    async def models(self, person: Person = STRANGER) -> list[ModelInfo]:
+        """The models of all servers that answer, in the servers' order."""
+        await self._ask_stale()
+        return self._listed(person)
 
-    async def resolve(self, name: str) -> tuple[Provider, ModelInfo]:
-        """The server and the model that ``name`` means: ``provider/model``, or ``model`` where only one server has it.
+    async def aliases(self, person: Person = STRANGER) -> list[tuple[str, ModelInfo]]:
+        """The other names of models that answer, by name, each with its model."""
+        await self._ask_stale()
+        listed = {model.full_name: model for model in self._listed(person)}
+        found = ((alias, self._find(target, person)) for alias, target in sorted(self._aliases.items()))
+        return [
+            (alias, to[1]) for alias, to in found if alias != DEFAULT and to is not None and to[1].full_name in listed
+        ]
+
+    async def servers(self, person: Person = STRANGER) -> list[ServerState]:
+        await self._ask_stale()
+        return [served.state for served in self._for(person).values()]
+
+    async def refresh(self) -> None:
+        """Ask every server again, the dead ones too; and close what went. Never raises, and takes no longer than the
+        deadline.
+        """
+        await self._ask(self._servers.values(), anyway=True)
+        over, self._retired = _parted(self._retired)
+        for served in over:
+            await _closed(served)
+
+    async def resolve(self, name: str, person: Person = STRANGER) -> tuple[Provider, ModelInfo]:
+        """The server and the model that ``name`` means: an alias, ``provider/model``, or ``model`` where only one
+        server has it.
 
         A name with its provider is passed on though nobody lists it: the server may be down now, or know more than it
         lists, and will say so itself. Raises ModelUnknown with the nearest names otherwise.
         """
         name = name.strip()
-        found = self._find(name)
+        found = self._find(self._aliases.get(name, name), person)
         if found is None:
             await self._ask_stale()
-            found = self._find(name) or self._passed_on(name)
+            found = self._at_hand(name, person)
         if found is None:
-            raise ModelUnknown(details={"model": name[:_MAX_NAME], "nearest": self._nearest(name)})
-        return found
+            await self.look()
+            await self._ask_stale()
+            found = self._at_hand(name, person)
+        if found is None:
+            raise ModelUnknown(details={"model": name[:_MAX_NAME], "nearest": self._nearest(name, person)})
+        served, model = found
+        return served.provider, model
 
-    async def default(self, preferred: str = "") -> ModelInfo:
-        """``preferred`` where it leads to a model, else the first real model, else the demonstration."""
-        if preferred:
+    @asynccontextmanager
+    async def at_work(self, name: str, person: Person = STRANGER) -> AsyncIterator[tuple[Provider, ModelInfo]]:
+        """The same for as long as somebody works with it: so long it is not closed, whatever is changed."""
+        provider, model = await self.resolve(name, person)
+        with self._servers[provider.name].in_use():  # nobody came between
+            yield provider, model
+
+    def hides(self, name: str, person: Person) -> bool:
+        """Whether ``name`` is unknown to ``person`` only because the server is not for them."""
+        return self._at_hand(name, person) is None and self._at_hand(name, ADMITTED) is not None
+
+    def admits(self, server: str, person: Person) -> bool:
+        """Whether there is such a server for ``person``."""
+        return server in self._for(person)
+
+    async def default(self, preferred: str = "", person: Person = STRANGER) -> ModelInfo:
+        """``preferred`` where it leads to a model, else what is configured, else the first real model, else the
+        demonstration.
+        """
+        for name in filter(None, (preferred, self._aliases.get(DEFAULT, ""))):
             try:
-                return (await self.resolve(preferred))[1]
+                return (await self.resolve(name, person))[1]
             except ModelUnknown:
-                log.warning("default_model_unknown", model=preferred)
-        models = await self.models()
+                if not self.hides(name, person):
+                    log.warning("default_model_unknown", model=name)
+        models = await self.models(person)
         first = next((model for model in models if not model.demonstration), None) or next(iter(models), None)
         if first is None:
             raise ModelUnknown("No model server has a model. Pull one there, for example with `ollama pull llama3.2`.")
         return first
 
     async def close(self) -> None:
-        for server in self._servers.values():
-            await server.provider.close()
+        for served in {id(each): each for each in (*self._servers.values(), *self._retired)}.values():
+            await served.provider.close()
 
     async def _ask_stale(self) -> None:
-        await self._ask([server for server in self._servers.values() if server.ok or server.asked_at is None])
+        await self._ask([served for served in self._servers.values() if served.ok or served.asked_at is None])
 
-    async def _ask(self, servers: Iterable[_Server], *, anyway: bool = False) -> None:
+    async def _ask(self, servers: Iterable[Served], *, anyway: bool = False) -> None:
         begun = self._clock()
-        await asyncio.gather(*(self._ask_one(server, begun, anyway=anyway) for server in servers))
+        fresh_after = begun if anyway else begun - self._ttl
+        asking = (served.ask(fresh_after=fresh_after, deadline=self._deadline, clock=self._clock) for served in servers)
+        await asyncio.gather(*asking)
 
-    async def _ask_one(self, server: _Server, begun: float, *, anyway: bool) -> None:
-        async with server.asking:
-            # Whoever waited for the lock takes what the one before has just learned.
-            fresh_after = begun if anyway else begun - self._ttl
-            if server.asked_at is not None and server.asked_at > fresh_after:
-                return
-            name = server.provider.name
-            was = server.ok or server.asked_at is None
-            try:
-                async with asyncio.timeout(self._deadline):
-                    server.models = tuple(await server.provider.models())
-                server.ok, server.message = True, ""
-            except TimeoutError:
-                server.ok, server.message = False, f"The model server {name} takes too long to list its models."
-            except ChatError as error:
-                server.ok, server.message = False, error.message
-            except Exception:  # one server's surprise must not take the others' models away
-                log.exception("model_server_surprised_us", provider=name)
-                server.ok, server.message = False, f"The model server {name} cannot be read; the log says why."
-            server.asked_at = self._clock()
-            if was != server.ok:
-                log.info("model_server_up" if server.ok else "model_server_down", provider=name, reason=server.message)
+    def _at_hand(self, name: str, person: Person) -> tuple[Served, ModelInfo] | None:
+        """What a name means as far as it is known at this moment."""
+        name = name.strip()
+        meant = self._aliases.get(name, name)
+        return self._find(meant, person) or self._passed_on(meant, person)
 
-    def _listed(self) -> list[ModelInfo]:
-        return [model for server in self._servers.values() if server.ok for model in server.models]
+    def _for(self, person: Person) -> dict[str, Served]:
+        return {name: served for name, served in self._servers.items() if served.admits(person)}
 
-    def _find(self, name: str) -> tuple[Provider, ModelInfo] | None:
+    def _listed(self, person: Person) -> list[ModelInfo]:
+        return [model for served in self._for(person).values() if served.ok for model in served.models]
+
+    def _find(self, name: str, person: Person) -> tuple[Served, ModelInfo] | None:
         """Among all that is known; a server that is down fails the run itself, with a clearer word."""
         prefix, slash, rest = name.partition("/")
-        if slash and prefix in self._servers:
-            server = self._servers[prefix]
+        if slash and (served := self._servers.get(prefix)) is not None and served.admits(person):
             # A router's own names may begin like ours: openai/gpt-4.1 is what openai/openai/gpt-4.1 is called there.
-            model = _named(server.models, rest) or _named(server.models, name)
-            return None if model is None else (server.provider, model)
-        found = [
-            (server.provider, model) for server in self._servers.values() if (model := _named(server.models, name))
-        ]
+            model = served.find(rest) or served.find(name)
+            return None if model is None else (served, model)
+        found = [(served, model) for served in self._for(person).values() if (model := served.find(name))]
         return found[0] if len(found) == 1 else None
 
-    def _passed_on(self, name: str) -> tuple[Provider, ModelInfo] | None:
+    def _passed_on(self, name: str, person: Person) -> tuple[Served, ModelInfo] | None:
         prefix, _, rest = name.partition("/")
-        server = self._servers.get(prefix)
-        if server is None or server.provider.kind in _CLOSED_KINDS:
+        served = self._servers.get(prefix)
+        if served is None or not served.admits(person) or len(name) > _MAX_NAME:
             return None
-        if not rest or len(name) > _MAX_NAME or not rest.isprintable():
-            return None
-        return server.provider, ModelInfo(provider=prefix, name=rest, **_UNLISTED.get(server.provider.kind, {}))
+        model = served.passed_on(rest)
+        return None if model is None else (served, model)
 
-    def _nearest(self, name: str) -> list[str]:
+    def _nearest(self, name: str, person: Person) -> list[str]:
         """Full names, best first; where several servers have the model, theirs."""
-        models = self._listed()
+        models = self._listed(person)
         known = {name: model.full_name for model in models for name in (model.name, model.full_name)}
-        same = [model.full_name for model in models if _named([model], name)]
+        same = [model.full_name for model in models if named([model], name)]
         close = [known[near] for near in get_close_matches(name[:_MAX_NAME], known, n=2 * _NEAREST, cutoff=0.4)]
         return list(dict.fromkeys([*same, *close]))[:_NEAREST]
 
 
-def _named(models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
-    """The model called ``name``; without a tag, Ollama's ``latest`` is meant."""
-    by_name = {model.name: model for model in models}
-    return by_name.get(name) or by_name.get(f"{name}:latest")
+def _as_it_is(provider: Provider) -> ModelServerSpec:
+    return ModelServerSpec(name=provider.name, kind=provider.kind, url="", shows_address=True)
+
+
+def _parted(retired: Sequence[Served]) -> tuple[list[Served], list[Served]]:
+    """Those that nobody works with any more, and the others."""
+    return [served for served in retired if served.idle], [served for served in retired if not served.idle]
+
+
+async def _closed(served: Served) -> None:
+    try:
+        await served.provider.close()
+    except Exception as fault:  # it is gone either way
+        log.warning("model_server_not_closed", provider=served.provider.name, fault=type(fault).__name__)

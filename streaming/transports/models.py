@@ -16,19 +16,20 @@ from streaming.wiring import engine
 async def models(request: HttpRequest, principal: Principal) -> HttpResponseBase:
     require(principal, "read")
     registry = engine().registry
-    found = await registry.models()
+    found = await registry.models(principal)
+    others = await registry.aliases(principal)
     return json_answer(
         {
-            "results": [_model(model) for model in found],
-            "default": (await registry.default(settings.DEFAULT_MODEL)).full_name,
-            "servers": await registry.servers(),
+            "results": [*map(_model, found), *(_model(model, alias) for alias, model in others)],
+            "default": (await registry.default(settings.DEFAULT_MODEL, principal)).full_name,
+            "servers": await registry.servers(principal),
         }
     )
 
 
-def _model(model: ModelInfo) -> dict[str, object]:
+def _model(model: ModelInfo, alias: str | None = None) -> dict[str, object]:
     return {
-        "name": model.full_name,
+        "name": alias or model.full_name,
         "provider": model.provider,
         "model": model.name,
         "capabilities": list(model.capabilities),
@@ -37,4 +38,5 @@ def _model(model: ModelInfo) -> dict[str, object]:
         "parameter_size": model.parameter_size,
         "loaded": model.loaded,
         "demonstration": model.demonstration,
+        "alias_of": None if alias is None else model.full_name,
     }

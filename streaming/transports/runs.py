@@ -82,7 +82,7 @@ async def one_run(request: HttpRequest, principal: Principal, run_id: str) -> Ht
 
 
 async def _change(request: HttpRequest, principal: Principal, run_id: str) -> HttpResponseBase:
-    run = await sending.change(principal, run_id, parse(json_body(request), WaitingChanges))
+    run = await sending.change(engine(), principal, run_id, parse(json_body(request), WaitingChanges))
     return json_answer({"run": wire.run_object(run)})
 
 

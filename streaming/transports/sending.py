@@ -52,9 +52,11 @@ async def cancel(principal: Principal, run_id: UUID | str) -> Run:
     return await sync_to_async(_cancel)(principal, run_id)
 
 
-async def change(principal: Principal, run_id: UUID | str, changes: WaitingChanges) -> Run:
-    """Let a waiting send ask something else. Raises NotWaiting where it has begun or ended."""
-    return await sync_to_async(_change)(principal, run_id, changes)
+async def change(engine: Engine, principal: Principal, run_id: UUID | str, changes: WaitingChanges) -> Run:
+    """Let a waiting send ask something else. Raises NotWaiting where it has begun or ended, and ModelUnknown where its
+    model is no more for this person.
+    """
+    return await sync_to_async(_change)(engine, principal, run_id, changes)
 
 
 async def find_run(principal: Principal, run_id: UUID | str) -> Run:
@@ -65,7 +67,7 @@ async def _open(
     engine: Engine, principal: Principal, thread_id: UUID | str | None, command: Send, key: Key | None
 ) -> Opened:
     names = await _model_names(principal, thread_id, command)
-    choose = await _choosing(engine, names)
+    choose = await _choosing(engine, principal, names)
     deadline = asyncio.get_running_loop().time() + INTERRUPTED_WITHIN
     interrupted: UUID | None = None
     try:
@@ -124,12 +126,12 @@ async def _interrupt(runs: Sequence[Run], deadline: float) -> None:
     raise ThreadBusy(STILL_STOPPING, retry_after_ms=1000)
 
 
-async def _choosing(engine: Engine, names: Sequence[str]) -> Choose:
+async def _choosing(engine: Engine, principal: Principal, names: Sequence[str]) -> Choose:
     chosen: list[Choice] = []
     refusal: ModelUnknown | None = None
     try:
         for name in names:
-            chosen.append(await engine.choose(name))
+            chosen.append(await engine.choose(name, principal))
     except ModelUnknown as unknown:
         refusal = unknown
 
@@ -161,8 +163,11 @@ def _cancel(principal: Principal, run_id: UUID | str) -> Run:
     return cancel_run(run=run, by="user", reason="requested")
 
 
-def _change(principal: Principal, run_id: UUID | str, changes: WaitingChanges) -> Run:
+def _change(engine: Engine, principal: Principal, run_id: UUID | str, changes: WaitingChanges) -> Run:
     run = permissions.access_run(principal, run_id, "chat")
+    if run.waiting and not engine.registry.admits(run.provider, principal):
+        permissions.hidden_model(principal)
+        raise ModelUnknown(details={"model": run.model, "nearest": []})
     return change_waiting(run=run, content=changes.content)
 
 

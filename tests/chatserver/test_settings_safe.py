@@ -13,7 +13,7 @@ _PRINT = """
 import json, chatserver.settings as s
 names = ["DEBUG", "SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY", "CSRF_COOKIE_NAME",
     "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "EMAIL_BACKEND",
-    "OPENAI_BASE_URL"]
+    "OLLAMA_BASE_URL", "OPENAI_BASE_URL"]
 print(json.dumps({name: getattr(s, name) for name in names}))
 """
 SECRET = "x" * 40
@@ -101,3 +101,19 @@ def test_an_openai_compatible_server_is_where_it_is_said_and_a_key_alone_is_open
     tmp_path: Path, environment: dict[str, str], address: str
 ) -> None:
     assert settings_of(tmp_path, **environment)["OPENAI_BASE_URL"] == address
+
+
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [
+        ({}, "http://127.0.0.1:11434"),
+        ({"OLLAMA_BASE_URL": ""}, ""),
+        ({"PROVIDERS": "{file}"}, ""),  # the file says which servers there are
+        ({"PROVIDERS": "{file}", "OLLAMA_BASE_URL": "http://ollama:1"}, "http://ollama:1"),
+    ],
+)
+def test_where_ollama_is(tmp_path: Path, environment: dict[str, str], address: str) -> None:
+    file = tmp_path / "providers.toml"
+    file.write_text("")
+    filled = {name: value.format(file=file) for name, value in environment.items()}
+    assert settings_of(tmp_path, **filled)["OLLAMA_BASE_URL"] == address

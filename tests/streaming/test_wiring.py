@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-import pytest
 import pytest_asyncio
 from channels.layers import InMemoryChannelLayer
 
+from chatserver.model_servers import Configured, ModelServerSpec
 from streaming.eventlog.doorbell import Doorbell
 from streaming.eventlog.rings import Rings
 from streaming.providers.demo import DemoProvider
-from streaming.wiring import Engine, _providers
+from streaming.wiring import Engine
 
 RUN, USER = UUID(int=7), UUID(int=8)
 
@@ -58,20 +58,18 @@ async def test_a_ring_for_rights_makes_them_be_asked_again(engine: Engine) -> No
     assert asked == [True]
 
 
-@pytest.mark.parametrize(
-    ("ollama", "openai", "names"),
-    [
-        ("http://127.0.0.1:9", "", ["ollama", "demo"]),
-        ("http://127.0.0.1:9", "http://127.0.0.1:9/v1", ["ollama", "openai", "demo"]),
-        ("", "http://127.0.0.1:9/v1", ["openai", "demo"]),
-        ("", "", ["demo"]),
-    ],
-)
-async def test_the_model_servers_are_those_that_have_an_address(
-    settings: Any, ollama: str, openai: str, names: list[str]
-) -> None:
-    settings.OLLAMA_BASE_URL, settings.OPENAI_BASE_URL = ollama, openai
-    providers = _providers()
-    assert [provider.name for provider in providers] == names
-    for provider in providers:
-        await provider.close()
+async def test_a_ring_for_model_servers_makes_them_be_looked_for(engine: Engine) -> None:
+    engine._heard(Rings(claims=True))
+    assert not engine.model_servers._rung.is_set()
+    engine._heard(Rings(servers=True))
+    assert engine.model_servers._rung.is_set()
+
+
+async def test_the_model_servers_are_those_of_the_settings_and_the_demonstration(settings: Any) -> None:
+    named = [ModelServerSpec(name=name, kind="openai", url="http://127.0.0.1:9/v1") for name in ("b", "a")]
+    for servers, names in ((tuple(named), ["b", "a", "demo"]), ((), ["demo"])):
+        settings.MODEL_SERVERS = Configured(servers=servers)
+        engine = Engine()
+        assert list(engine.registry.kinds) == names
+        await engine.registry.close()
+        engine.offload.stop()

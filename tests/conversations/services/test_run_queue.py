@@ -15,10 +15,11 @@ from django.db import OperationalError, connection, transaction
 from conversations import selectors
 from conversations.models import ModelServer, Run, RunLease, Thread
 from conversations.services import run_queue
+from conversations.services.model_servers import list_model_servers
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import Claim
 from conversations.services.run_open import MAX_WAITING
-from conversations.services.run_queue import claim_next, claim_shares, list_model_servers, require_place
+from conversations.services.run_queue import claim_next, claim_shares, require_place
 from streaming.protocol.errors import TooManyWaiting
 from streaming.protocol.lifecycle import HELD, RunStatus
 from tests.support.stored import ask, close, decide, park

@@ -295,7 +295,7 @@ async def test_a_drain_that_comes_before_it_goes_on_leaves_it_to_the_next_proces
     assert entries() == ["hello"]
 
 
-async def _never(name: str) -> Any:
+async def _never(*_: object) -> Any:
     await asyncio.Event().wait()
 
 

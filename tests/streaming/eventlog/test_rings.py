@@ -22,6 +22,7 @@ def some_rings(draw: st.DrawFn) -> Rings:
         wishes=wishes,
         claims=draw(st.booleans()),
         rights=draw(st.booleans()),
+        servers=draw(st.booleans()),
     )
 
 
@@ -41,6 +42,7 @@ def test_nothing_but_ids_numbers_and_truth_values_fits_in(rings: Rings) -> None:
         "wishes": bytes,
         "claims": bool,
         "rights": bool,
+        "servers": bool,
     }
     assert len(packed["runs"]) == 24 * len(rings.runs)
     assert len(packed["feeds"]) == 24 * len(rings.feeds)

@@ -3,9 +3,12 @@ import time
 
 import pytest
 
-from streaming.protocol.errors import ModelUnknown, UpstreamUnreachable
+from chatserver.audience import ADMITTED, Audience, Standing
+from chatserver.model_servers import Configured, ModelServerSpec
+from streaming.protocol.errors import ModelUnknown, UpstreamKey, UpstreamUnreachable
 from streaming.providers.base import ModelInfo
 from streaming.providers.demo import DemoProvider
+from streaming.providers.making import provider_of
 from streaming.providers.ollama import OllamaProvider
 from streaming.providers.registry import Registry, ServerState
 from streaming.providers.scripted import ScriptedProvider
@@ -108,7 +111,9 @@ async def test_a_server_that_dies_is_no_longer_listed():
     server.models_error = UpstreamUnreachable("Start it.")
     await registry.refresh()
     assert await names(registry) == []
-    assert await registry.servers() == [ServerState(name="ollama", kind="ollama", ok=False, message="Start it.")]
+    assert await registry.servers() == [
+        ServerState(name="ollama", kind="ollama", ok=False, message="Start it.", models=("ollama/a:1",))
+    ]
 
 
 async def test_a_surprise_at_one_server_leaves_the_others_alone():
@@ -258,3 +263,193 @@ async def test_a_name_that_begins_like_its_server_is_found_by_either_name():
 async def test_what_an_unlisted_model_can_do_depends_on_its_server(kind, able):
     registry = Registry([ScriptedProvider([], name="here", kind=kind, models=())])
     assert (await registry.resolve("here/unlisted"))[1].capabilities == able
+
+
+# --- what is configured, and changes ---------------------------------------------------------------------------------
+
+STAFF = Standing(is_staff=True)
+RESEARCHER = Standing(groups=frozenset({"research"}))
+FOR_STAFF = Audience(whom="staff")
+FOR_RESEARCH = Audience(whom="groups", groups=frozenset({"research"}))
+
+
+def spec(name: str, **fields) -> ModelServerSpec:
+    return ModelServerSpec(name=name, kind="openai", url="http://10.0.0.5:1/v1", **fields)
+
+
+class Made:
+    """Providers as they are made of specs; each lists the models that ``listed`` has for its name."""
+
+    def __init__(self, **listed: list[str]) -> None:
+        self.listed = listed
+        self.made: list[ScriptedProvider] = []
+
+    def __call__(self, spec: ModelServerSpec) -> ScriptedProvider:
+        self.made.append(ScriptedProvider([], name=spec.name, kind=spec.kind, models=self.listed.get(spec.name, ["m"])))
+        return self.made[-1]
+
+
+def registry_of(*specs: ModelServerSpec, make: Made | None = None, **aliases: str) -> Registry:
+    registry = Registry([DemoProvider()])
+    registry.configure(Configured(servers=specs, aliases=aliases), make or Made())
+    return registry
+
+
+async def test_servers_come_and_go_while_it_runs():
+    registry, make = registry_of(spec("a")), Made()
+    assert await names(registry) == ["a/m", "demo/demo"]
+    registry.configure(Configured(servers=(spec("b"), spec("a"))), make)
+    assert await names(registry) == ["b/m", "a/m", "demo/demo"]
+    assert [provider.name for provider in make.made] == ["b"]  # the other one stayed as it was
+    registry.configure(Configured(), make)
+    assert await names(registry) == ["demo/demo"]
+
+
+async def test_another_address_is_another_server_and_another_audience_is_not():
+    make = Made()
+    registry = registry_of(spec("a"), make=make)
+    await registry.models()
+    registry.configure(Configured(servers=(spec("a", audience=FOR_STAFF, max_parallel=3),)), make)
+    assert (len(make.made), await names(registry)) == (1, ["demo/demo"])
+    registry.configure(Configured(servers=(spec("a", key="other"),)), make)
+    assert (len(make.made), await names(registry)) == (2, ["a/m", "demo/demo"])
+
+
+async def test_a_server_that_went_is_closed_when_nobody_is_at_work_with_it_any_more():
+    make = Made()
+    registry = registry_of(spec("a"), make=make)
+    async with registry.at_work("a/m") as (provider, _):
+        registry.configure(Configured(servers=(spec("a", key="other"),)), make)
+        await registry.refresh()
+        assert not provider.closed
+        assert (await registry.resolve("a/m"))[0] is make.made[1]
+    assert not provider.closed
+    await registry.refresh()
+    assert [made.closed for made in make.made] == [True, False]
+    await registry.close()
+    assert make.made[1].closed
+
+
+async def test_who_stops_closes_also_what_is_still_at_work():
+    make = Made()
+    registry = registry_of(spec("a"), make=make)
+    async with registry.at_work("a/m"):
+        registry.configure(Configured(), make)
+        await registry.close()
+        assert make.made[0].closed
+
+
+@pytest.mark.parametrize(
+    ("person", "known"),
+    [
+        (Standing(), ["open/m"]),
+        (STAFF, ["staff/m", "open/m"]),
+        (RESEARCHER, ["lab/m", "open/m"]),
+        (ADMITTED, ["staff/m", "lab/m", "open/m"]),
+    ],
+)
+async def test_everybody_sees_what_is_for_them_and_nothing_else(person, known):
+    specs = spec("staff", audience=FOR_STAFF), spec("lab", audience=FOR_RESEARCH), spec("open")
+    registry = registry_of(*specs, staffs="staff/m", labs="lab/m", opens="open/m")
+    assert [model.full_name for model in await registry.models(person)] == [*known, "demo/demo"]
+    assert [state.name for state in await registry.servers(person)] == [*(name[:-2] for name in known), "demo"]
+    assert {model.full_name for _, model in await registry.aliases(person)} == set(known)
+    for name, alias in (("staff/m", "staffs"), ("lab/m", "labs"), ("open/m", "opens"), ("staff/unlisted", "")):
+        for asked in filter(None, (name, alias)):
+            if name in known or (name == "staff/unlisted" and "staff/m" in known):
+                assert (await registry.resolve(asked, person))[1].full_name == name
+                assert not registry.hides(asked, person)
+            else:
+                with pytest.raises(ModelUnknown) as refusal:
+                    await registry.resolve(asked, person)
+                assert set(refusal.value.details["nearest"]) <= {*known, "demo/demo"}
+                assert registry.hides(asked, person)
+
+
+async def test_a_bare_name_is_looked_for_among_what_is_for_them():
+    registry = registry_of(spec("staff", audience=FOR_STAFF), spec("open"))
+    assert (await registry.resolve("m"))[1].full_name == "open/m"
+    with pytest.raises(ModelUnknown):
+        await registry.resolve("m", STAFF)  # two have it
+    assert not registry.hides("nowhere", Standing())
+
+
+async def test_the_default_is_one_that_is_for_them():
+    registry = registry_of(spec("staff", audience=FOR_STAFF), spec("open"), default="staff/m")
+    assert (await registry.default("", STAFF)).full_name == "staff/m"
+    assert (await registry.default("")).full_name == "open/m"
+    assert (await registry.default("demo/demo", STAFF)).full_name == "demo/demo"  # what the setting says comes first
+
+
+async def test_an_alias_leads_to_its_model_and_wins_over_a_model_of_that_name():
+    aliases = {"fast": "a/m", "b/m": "a/n", "gone": "nowhere/x", "default": "a/n"}
+    registry = registry_of(spec("a"), spec("b"), make=Made(a=["m", "n"]), **aliases)
+    await registry.models()
+    for name, target in (("fast", "a/m"), (" fast ", "a/m"), ("b/m", "a/n"), ("default", "a/n"), ("m", None)):
+        if target is None:
+            with pytest.raises(ModelUnknown):
+                await registry.resolve(name)
+        else:
+            assert (await registry.resolve(name))[1].full_name == target
+    with pytest.raises(ModelUnknown) as refusal:
+        await registry.resolve("gone")
+    assert refusal.value.details["model"] == "gone"
+    assert [(alias, model.full_name) for alias, model in await registry.aliases()] == [("b/m", "a/n"), ("fast", "a/m")]
+
+
+async def test_an_alias_of_a_server_that_is_down_is_not_listed():
+    make = Made()
+    registry = registry_of(spec("a"), make=make, fast="a/m")
+    assert len(await registry.aliases()) == 1
+    make.made[0].models_error = UpstreamUnreachable()
+    await registry.refresh()
+    assert await registry.aliases() == []
+    assert (await registry.resolve("fast"))[1].full_name == "a/m"  # the run will say so
+
+
+async def test_only_the_models_that_are_meant_are_there():
+    meant = spec("a", models=("small", "other"))
+    registry = registry_of(meant, make=Made(a=["large", "small", "other:latest"]))
+    assert await names(registry) == ["a/small", "a/other:latest", "demo/demo"]
+    with pytest.raises(ModelUnknown):
+        await registry.resolve("a/large")
+
+
+async def test_what_a_server_says_of_itself_has_its_address_for_administrators_only():
+    make = Made()
+    registry = registry_of(spec("a"), spec("named", shows_address=True), make=make)
+    said = "Ollama does not answer at http://10.0.0.5:1. Start it, or set OLLAMA_BASE_URL."
+    for provider in make.made:
+        provider.models_error = UpstreamUnreachable(said)
+    states = {state.name: state.message for state in await registry.servers()}
+    assert states["named"] == said
+    assert states["a"] == (
+        "The model server a cannot be reached. Start it, or have an administrator check its address."
+    )
+    details = {state.name: state.message for state in registry.details()}
+    assert details["a"] == "Ollama does not answer at http://10.0.0.5:1. Start it, or set its address."
+
+
+async def test_a_server_whose_key_does_not_open_says_so():
+    registry = Registry([])
+    registry.configure(Configured(servers=(spec("a", trouble="The key of a does not open."),)), provider_of)
+    (state,) = await registry.servers()
+    assert state.message == "The model server a did not accept our key. An administrator must check the key."
+    assert [state.message for state in registry.details()] == ["The key of a does not open."]
+    provider, _ = await registry.resolve("a/x")
+    with pytest.raises(UpstreamKey):
+        await provider.complete(None)
+    with pytest.raises(UpstreamKey):
+        await anext(provider.stream(None))
+
+
+async def test_before_a_name_counts_as_unknown_changes_are_looked_for():
+    registry, make = registry_of(), Made()
+
+    async def look() -> None:
+        registry.configure(Configured(servers=(spec("a"),)), make)
+
+    registry.look = look
+    assert (await registry.resolve("demo/demo"))[1].full_name == "demo/demo"
+    assert make.made == []
+    assert (await registry.resolve("a/m"))[1].full_name == "a/m"

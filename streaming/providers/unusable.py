@@ -1,0 +1,25 @@
+"""A model server that cannot be asked as it is configured: it says so, wherever it is asked."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from streaming.protocol.errors import UpstreamKey
+from streaming.providers.base import ChatRequest, Chunk, ModelInfo
+
+
+class UnusableProvider:
+    def __init__(self, *, name: str, kind: str, trouble: str) -> None:
+        self.name = name
+        self.kind = kind
+        self._trouble = trouble
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
+        yield await self.complete(request)
+
+    async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
+        raise UpstreamKey()
+
+    async def models(self) -> Sequence[ModelInfo]:
+        raise UpstreamKey(self._trouble)
+
+    async def close(self) -> None:
+        """Nothing is open."""
