@@ -57,6 +57,7 @@ from streaming.tools.registry import BUILT_IN, ToolRegistry
 
 log = structlog.get_logger(__name__)
 MODELS_EVERY = 5.0  # seconds: a model server that appears is listed well within 15
+TRY_PATIENCE = 20.0  # more than trying takes: a thread does not wait for ever, whatever happens
 LISTED_EVERY = 60.0  # seconds: a row that went is there again
 
 
@@ -205,7 +206,7 @@ class Engine:
 
     def _try_model_server(self, name: str) -> Tried:
         """Called in a thread, which waits."""
-        return asyncio.run_coroutine_threadsafe(self.model_servers.try_one(name), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self.model_servers.try_one(name), self._loop).result(TRY_PATIENCE)
 
     def _bell(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """Rung by verbs, in whatever thread they ran."""

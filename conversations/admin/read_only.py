@@ -1,5 +1,6 @@
 """Lists that show and never change, and tell nobody what was said."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -35,7 +36,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
     # not see a title could guess it letter by letter (?title__startswith=…).
     open_lookups: frozenset[str] = frozenset()
 
-    actions = None
+    actions: Sequence[str] | None = None
     show_full_result_count = False  # counting a large table costs more than the page
     paginator = BoundedPaginator
     list_per_page = 50

@@ -227,7 +227,10 @@ MODELS = {
     "accounts/apitoken": Model(see=_LISTS, change=_TOP, actions={"revoke": _TOP}),
     "accounts/invitation": Model(see=_LISTS, add=_TOP, delete=_TOP, actions={"delete_selected": _TOP}),
     "conversations/accessrecord": Model(see=_LISTS),
-    "conversations/modelserver": Model(see=_LISTS, change=_TOP),
+    "conversations/modelalias": Model(see=_LISTS, add=_TOP, change=_TOP, delete=_TOP),
+    "conversations/modelserver": Model(
+        see=_LISTS, add=_TOP, change=_TOP, delete=_TOP, actions={"try_connection": _TOP}
+    ),
     "conversations/run": Model(see=_LISTS),
     "conversations/thread": Model(
         see=_LISTS,

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 
 from chatserver.accounts.models import ApiToken, Invitation, User
 from chatserver.accounts.services import create_invitation
-from conversations.models import AccessRecord, ModelServer, Run, Thread
+from conversations.models import AccessRecord, ModelAlias, ModelServer, Run, Thread
 from tests.permissions.roles import Role, Verdict, staff
 from tests.permissions.table import MODELS, SITE, Model, Row
 from tests.permissions.world import SECRET, World
@@ -65,7 +65,10 @@ def rows(world: World) -> dict[str, str]:
         "accounts/apitoken": ApiToken.objects.filter(user=ada).first(),
         "accounts/invitation": create_invitation(created_by=None)[0],
         "conversations/accessrecord": record,
-        "conversations/modelserver": ModelServer.objects.get_or_create(name="demo")[0],
+        "conversations/modelalias": ModelAlias.objects.create(name="fast", target="office/m"),
+        "conversations/modelserver": ModelServer.objects.create(
+            name="office", kind="ollama", url="http://127.0.0.1:9", managed=True, enabled=False
+        ),
         "conversations/run": Run.objects.get(pk=world.filled("<run_id>", R.OWNER)),
         "conversations/thread": thread,
     }

@@ -20,7 +20,18 @@ from tests.support.stored import ask, park, thread_of
 
 R = Role
 SECRET = "canary-of-the-owner"
-_SEEN = ("thread", "run", "accessrecord", "modelserver", "user", "apitoken", "invitation", "group", "emailaddress")
+_SEEN = (
+    "thread",
+    "run",
+    "accessrecord",
+    "modelserver",
+    "modelalias",
+    "user",
+    "apitoken",
+    "invitation",
+    "group",
+    "emailaddress",
+)
 _LOOK = [f"view_{name}" for name in _SEEN]
 _CSRF = "a" * 32
 
