@@ -203,7 +203,7 @@ def test_it_is_listed_for_whom_it_is_for(world: World) -> None:
         assert [server["name"] for server in found.json["servers"]] == (["lab"] if known else []) + ["open"]
 
 
-def test_who_leaves_the_group_is_refused_at_the_next_send_also_on_an_open_socket(world: World) -> None:
+def test_who_leaves_the_group_is_refused_at_the_next_send(world: World) -> None:
     thread = world.thread("member")
 
     def send() -> int:
