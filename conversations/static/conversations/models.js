@@ -1,8 +1,9 @@
-/** The models that can be chosen. While a model server is not well, it is asked about again until it is. */
+/** The models that can be chosen. They are asked about again and again, more often while a model server is not well. */
 
 import { failureFrom } from "./api.js";
 
 const AGAIN_AFTER = 10_000;
+const WELL_FOR = 60_000;
 
 export class Models {
   /** @param {import("./store.js").Store} store @param {import("./api.js").Api} api */
@@ -10,8 +11,9 @@ export class Models {
     this.store = store;
     this.api = api;
     this.timer = 0;
+    this.due = false;
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && this.unwell) this.load();
+      if (!document.hidden && this.due) this.load();
     });
   }
 
@@ -20,18 +22,53 @@ export class Models {
     return models === null || models.servers.some((server) => !server.ok);
   }
 
+  /** A hidden tab asks when it is looked at again. */
+  again() {
+    this.due = document.hidden;
+    if (!this.due) this.load();
+  }
+
   async load() {
     clearTimeout(this.timer);
+    this.due = false;
     try {
       this.store.update({ models: await this.api.get("/models") });
     } catch (fault) {
       failureFrom(fault);
     }
-    // A hidden tab asks when it is looked at again.
-    this.timer = setTimeout(() => {
-      if (!document.hidden && this.unwell) this.load();
-    }, AGAIN_AFTER);
+    this.timer = setTimeout(() => this.again(), this.unwell ? AGAIN_AFTER : WELL_FOR);
   }
+}
+
+/**
+ * What is offered, by server, in the order in which it is shown: first other names of models, then the models, at last
+ * those of servers that are away, which cannot be chosen now. Pure.
+ *
+ * @param {Wire.Models | null} models
+ * @returns {{label: string, options: {value: string, text: string, away: boolean}[]}[]}
+ */
+export function modelGroups(models) {
+  if (!models) return [];
+  /** @type {Map<string, {value: string, text: string, away: boolean}[]>} */
+  const groups = new Map();
+  const add = (/** @type {string} */ label, /** @type {{value: string, text: string, away: boolean}} */ option) =>
+    groups.set(label, [...(groups.get(label) ?? []), option]);
+  for (const one of models.results.filter((each) => each.alias_of)) {
+    add("Aliases", { value: one.name, text: `${one.name} → ${one.alias_of}`, away: false });
+  }
+  for (const one of models.results.filter((each) => !each.alias_of)) {
+    add(one.provider, { value: one.name, text: shown(one), away: false });
+  }
+  for (const server of models.servers.filter((each) => !each.ok)) {
+    for (const name of server.models ?? []) add(`${server.name} (away)`, { value: name, text: name, away: true });
+  }
+  return [...groups].map(([label, options]) => ({ label, options }));
+}
+
+/** @param {Wire.Model} model */
+function shown(model) {
+  if (model.demonstration) return `${model.name} (demonstration)`;
+  return model.parameter_size ? `${model.name} · ${model.parameter_size}` : model.name;
 }
 
 /**

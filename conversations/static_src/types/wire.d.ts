@@ -145,6 +145,7 @@ declare namespace Wire {
     parameter_size?: string | null;
     loaded?: boolean | null;
     demonstration?: boolean;
+    alias_of?: string | null;
   }
 
   interface ModelServer {
@@ -152,6 +153,7 @@ declare namespace Wire {
     kind?: string;
     ok: boolean;
     message?: string | null;
+    models?: string[];
   }
 
   interface Models {

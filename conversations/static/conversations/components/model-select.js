@@ -1,5 +1,6 @@
 import { html, live, nothing } from "../../vendor/lit.js";
 import { contextLength } from "../format.js";
+import { modelGroups } from "../models.js";
 import { PageElement } from "./element.js";
 
 /** Which model answers next: by server, with what it can do; the demonstration says that it is one. */
@@ -22,8 +23,8 @@ export class ModelSelect extends PageElement {
       <label class="model-select">
         <span class="visually-hidden">Model</span>
         <select data-testid="model-select" .value=${live(this.value)} @change=${this.choose}>
-          ${groups(models).map(
-            ([provider, members]) => html`<optgroup label=${provider}>${members.map((one) => this.option(one))}</optgroup>`,
+          ${modelGroups(this.models).map(
+            ({ label, options }) => html`<optgroup label=${label}>${options.map((one) => this.option(one))}</optgroup>`,
           )}
           ${chosen ? nothing : missing(this.value, this.models !== null)}
         </select>
@@ -32,21 +33,17 @@ export class ModelSelect extends PageElement {
     `;
   }
 
-  /** @param {Wire.Model} model */
-  option(model) {
-    return html`<option value=${model.name} ?selected=${model.name === this.value}>${name(model)}</option>`;
+  /** @param {{value: string, text: string, away: boolean}} one */
+  option({ value, text, away }) {
+    // One that is away and chosen is shown as what is missing.
+    if (away && value === this.value) return nothing;
+    return html`<option value=${value} ?selected=${value === this.value} ?disabled=${away}>${text}</option>`;
   }
 
   /** @param {Event} event */
   choose(event) {
     if (event.target instanceof HTMLSelectElement) this.onChoose(event.target.value);
   }
-}
-
-/** @param {Wire.Model} model */
-function name(model) {
-  if (model.demonstration) return `${model.name} (demonstration)`;
-  return model.parameter_size ? `${model.name} · ${model.parameter_size}` : model.name;
 }
 
 /** @param {string} value @param {boolean} known */
@@ -67,14 +64,6 @@ function hints(model) {
   ];
   if (!words.length) return nothing;
   return html`<p class="model-hints">${words.map((word) => html`<span class="hint">${word}</span>`)}</p>`;
-}
-
-/** @param {Wire.Model[]} models @returns {[string, Wire.Model[]][]} */
-function groups(models) {
-  /** @type {Map<string, Wire.Model[]>} */
-  const found = new Map();
-  for (const model of models) found.set(model.provider, [...(found.get(model.provider) ?? []), model]);
-  return [...found];
 }
 
 customElements.define("model-select", ModelSelect);
