@@ -19,6 +19,7 @@ from streaming.offload import Offload
 from streaming.protocol.errors import ChatError, StorageBusy
 from streaming.providers.base import Provider
 from streaming.providers.registry import Registry
+from streaming.providers.served import for_administrators
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY = 2.0  # seconds, for changes that nobody rang for
@@ -108,7 +109,7 @@ class ModelServers:
         except TimeoutError:
             return Tried(ok=False, message=f"The model server {name} takes too long to list its models.")
         except ChatError as error:
-            return Tried(ok=False, message=error.message)
+            return Tried(ok=False, message=error.message if spec.shows_address else for_administrators(error))
         finally:
             await provider.close()
         few = "1 model" if len(models) == 1 else f"{len(models)} models"

@@ -108,15 +108,11 @@ class Served:
         self.ok = False
 
     def _told(self, error: ChatError) -> tuple[str, str]:
-        """To everybody, and to administrators: addresses of inner networks are none of everybody's business, and the
-        variables that our sentences name are those of two servers only.
-        """
+        """To everybody, and to administrators: addresses of inner networks are none of everybody's business."""
         if self.spec.shows_address:
             return error.message, error.message
-        detail = error.message
-        for variable in _VARIABLES:
-            detail = detail.replace(variable, "its address")
-        return type(error).sentence.replace("model server", f"model server {self.provider.name}", 1), detail
+        sentence = type(error).sentence.replace("model server", f"model server {self.provider.name}", 1)
+        return sentence, for_administrators(error)
 
     def find(self, name: str) -> ModelInfo | None:
         """The model that it listed by this name; without a tag, Ollama's ``latest`` is meant."""
@@ -133,6 +129,14 @@ class Served:
     def _is_meant(self, model: ModelInfo) -> bool:
         meant = self.spec.models
         return not meant or model.name in meant or model.name.removesuffix(":latest") in meant
+
+
+def for_administrators(error: ChatError) -> str:
+    """What a server says of itself that is not one of those two: the remedies of theirs are variables."""
+    message = error.message
+    for variable in _VARIABLES:
+        message = message.replace(variable, "its address")
+    return message
 
 
 def named(models: Sequence[ModelInfo], name: str) -> ModelInfo | None:

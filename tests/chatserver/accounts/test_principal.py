@@ -3,10 +3,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
+from chatserver.accounts.groups import groups_of
 from chatserver.accounts.models import ApiToken, User
 from chatserver.accounts.principal import principal_of_session_key, principal_of_token
 from chatserver.accounts.rechecking import recheck
@@ -161,3 +163,35 @@ def test_revoking_twice_changes_once(user: User, token_for: TokenFor) -> None:
     when = token.revoked_at
     assert revoke_token(token) is False
     assert token.revoked_at == when
+
+
+def test_groups_and_rank_are_told_on_every_way_in_by_the_statements_that_are_asked_anyway(
+    user: User, other_user: User, token_for: TokenFor, django_assert_num_queries: Any
+) -> None:
+    names = frozenset({"research", 'a "group", with {marks}'})
+    text, key, others = token_for(user), session_of(user), token_for(other_user)
+    principal_of_token(text)  # the use of a token is noted once a minute
+    for held, is_superuser in ((frozenset(), False), (names, True)):
+        user.groups.set([Group.objects.get_or_create(name=name)[0] for name in held])
+        User.objects.filter(pk=user.pk).update(is_superuser=is_superuser)
+        with django_assert_num_queries(1):
+            by_token = principal_of_token(text)
+        with django_assert_num_queries(2):  # the session, and whose it is
+            by_session = principal_of_session_key(key)
+        assert by_token is not None
+        assert by_session is not None
+        for principal in (by_token, by_session):
+            assert (principal.groups, principal.is_superuser) == (held, is_superuser)
+    before = {by_token, by_session}
+    user.groups.clear()
+    with django_assert_num_queries(3):
+        now = recheck(before)
+    assert [each.groups for each in now.values() if each is not None] == [frozenset(), frozenset()]
+    theirs = principal_of_token(others)
+    assert theirs is not None
+    assert theirs.groups == frozenset()
+
+
+def test_who_was_found_in_another_way_is_asked_for_their_groups(user: User) -> None:
+    user.groups.add(Group.objects.create(name="research"))
+    assert groups_of(user) == {"research"}
