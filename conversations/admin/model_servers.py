@@ -25,7 +25,7 @@ from conversations.ports import ports
 NO_LIMIT = "no limit"
 _TRY = "_try"
 _CONFIGURED = ["kind", "url", "key", "without_key", "max_parallel", "enabled", "audience", "groups"]
-_STATE = ["state", "last_error", "running", "waiting"]
+_STATE = ["state", "running", "waiting"]
 
 
 def _is_top(request: HttpRequest) -> bool:
@@ -72,17 +72,18 @@ class ModelServerAdmin(OfAdministrators):
         if obj is None:
             return ["name", *(field for field in _CONFIGURED if field != "without_key")]
         if _may_configure(request, obj):
-            return ["name", *_CONFIGURED, *_STATE]
-        address = ["address"] if _is_top(request) else []
-        return ["name", "kind", "source", *address, "for_whom", "max_parallel", *_STATE]
+            return ["name", *_CONFIGURED, "last_error", *_STATE]
+        # Where it is, and what it said, in which that may stand, is for administrators.
+        where = ["address", "last_error"] if _is_top(request) else []
+        return ["name", "kind", "source", *where, "for_whom", "max_parallel", *_STATE]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ModelServer | None = None) -> Any:
         if obj is None:
             return []
         if _may_configure(request, obj):
-            return ["name", *_STATE]
+            return ["name", "last_error", *_STATE]
         bound = [] if _bound(obj.name) is None else ["max_parallel"]
-        return ["name", "kind", "source", "address", "for_whom", *bound, *_STATE]
+        return ["name", "kind", "source", "address", "last_error", "for_whom", *bound, *_STATE]
 
     def get_form(
         self, request: HttpRequest, obj: ModelServer | None = None, change: bool = False, **kwargs: Any

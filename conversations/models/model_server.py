@@ -35,7 +35,7 @@ class ModelServer(models.Model):
         "who may use it", max_length=10, choices=Audience, default=Audience.EVERYBODY, db_default="everybody"
     )
     groups = models.ManyToManyField("auth.Group", blank=True, related_name="+", help_text="Administrators always may.")
-    health = models.JSONField(default=dict, blank=True)  # ok, message, since; last_error and last_error_at stay
+    health = models.JSONField(default=dict, blank=True)  # see services/model_servers.py
     capabilities = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)

@@ -35,16 +35,21 @@ def list_model_servers(servers: dict[str, str], bounds: dict[str, int] | None = 
 
 
 @verb
-def note_health(*, name: str, ok: bool, message: str) -> None:
-    """How a model server does, as one process has seen it; what the row says already is not written again."""
+def note_health(*, name: str, ok: bool, message: str, detail: str) -> bool:
+    """How a model server does, as one process has seen it; what the row says already is not written again. ``detail``
+    is for administrators, and stays as the last error when all is well again. False where there is no row yet.
+    """
     row = ModelServer.objects.select_for_update(no_key=True).filter(name=name).first()
-    if row is None or (row.health.get("ok"), row.health.get("message")) == (ok, message):
-        return
+    if row is None:
+        return False
+    if (row.health.get("ok"), row.health.get("detail")) == (ok, detail):
+        return True
     now = wire.time(timezone.now())
-    health = {**row.health, "ok": ok, "message": message, "since": now}
+    health = {**row.health, "ok": ok, "message": message, "detail": detail, "since": now}
     if not ok:
-        health |= {"last_error": message, "last_error_at": now}
+        health |= {"last_error": detail, "last_error_at": now}
     ModelServer.objects.filter(pk=row.pk).update(health=health)
+    return True
 
 
 def seal_anew(servers: Iterable[ModelServer]) -> tuple[int, list[str]]:

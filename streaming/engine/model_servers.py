@@ -44,7 +44,7 @@ class ModelServers:
         self._settings = settings
         self._make = make
         self._seen: stored.Written | None = None
-        self._noted: dict[str, tuple[bool, str]] = {}
+        self._noted: dict[str, tuple[bool, str]] = {}  # what this process has written of each
         self._looking = asyncio.Lock()
         self._looks = 0
         self._rung = asyncio.Event()
@@ -86,11 +86,12 @@ class ModelServers:
     async def refresh(self) -> None:
         """Ask all servers how they do, and write down what has changed."""
         await self._registry.refresh()
-        for state in self._registry.details():
-            now = state.ok, state.message
+        for state, detail in self._registry.health():
+            now = state.ok, detail
             if self._noted.get(state.name) != now:
-                await self._offload(partial(note_health, name=state.name, ok=state.ok, message=state.message))
-                self._noted[state.name] = now
+                noting = partial(note_health, name=state.name, ok=state.ok, message=state.message, detail=detail)
+                if await self._offload(noting):
+                    self._noted[state.name] = now
 
     async def keep_rows(self) -> None:
         """A row for each server: by it claims take turns."""

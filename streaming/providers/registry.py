@@ -77,13 +77,9 @@ class Registry:
         """The servers' names, and of what kind each is."""
         return {name: served.provider.kind for name, served in self._servers.items()}
 
-    def details(self) -> list[ServerState]:
-        """How the servers do that have been asked, in the words for administrators."""
-        return [
-            ServerState(name=name, kind=served.provider.kind, ok=served.ok, message=served.detail)
-            for name, served in self._servers.items()
-            if served.asked_at is not None
-        ]
+    def health(self) -> list[tuple[ServerState, str]]:
+        """How the servers do that have been asked, each with what it says to administrators."""
+        return [(served.state, served.detail) for served in self._servers.values() if served.asked_at is not None]
 
     async def models(self, person: Person = STRANGER) -> list[ModelInfo]:
         """The models of all servers that answer, in the servers' order."""

@@ -15,6 +15,7 @@ from chatserver.redaction import Redacted
 from conversations.keys import open_key
 from conversations.models import ModelAlias, ModelServer
 from conversations.ports import Tried, ports
+from conversations.services.model_servers import note_health
 from streaming.protocol.lifecycle import RunStatus
 from tests.support.waiting import line_up
 
@@ -284,9 +285,11 @@ def test_the_connection_is_tried_from_the_form_and_from_the_list(client: Client,
 
 def test_nobody_else_tries_or_sees_where_it_is(staff: Any, admin_user: Any, tried: list[str]) -> None:
     server = added(client_of(admin_user), key=KEY, url="http://10.0.0.5:8000/v1")
+    note_health(name="office", ok=False, message="It is away.", detail="Nobody at http://10.0.0.5:8000/v1.")
+    assert "Nobody at http://10.0.0.5" in client_of(admin_user).get(f"{LIST}{server.pk}/change/").content.decode()
     client = client_of(staff, "view_modelserver", "change_modelserver")
-    page = client.get(f"{LIST}{server.pk}/change/").content.decode()
-    assert "office" in page
+    page = client.get(f"{LIST}{server.pk}/change/").content.decode() + client.get(LIST).content.decode()
+    assert "It is away." in page
     for hidden in ("10.0.0.5", 'name="_try"', 'name="key"', 'name="url"', "canary"):
         assert hidden not in page
     change(client, server, _try="1", url="http://evil.example", key="theirs", max_parallel="7", enabled="")

@@ -57,18 +57,20 @@ def test_what_claims_left_of_servers_that_are_gone_is_removed_when_nothing_waits
 
 def test_health_is_written_when_it_changes_and_the_last_error_stays() -> None:
     server = made()
-    note_health(name="office", ok=False, message="It is away.")
+    away = {"ok": False, "message": "It is away.", "detail": "Nobody at http://a.example."}
+    note_health(name="office", **away)
     server.refresh_from_db()
     down = server.health
-    assert (down["ok"], down["message"], down["last_error"]) == (False, "It is away.", "It is away.")
+    assert {name: down[name] for name in away} == away
+    assert down["last_error"] == away["detail"]
     with CaptureQueriesContext(connection) as asked:
-        note_health(name="office", ok=False, message="It is away.")
+        note_health(name="office", **away)
     assert not [query for query in asked if query["sql"].startswith("UPDATE")]
-    note_health(name="office", ok=True, message="")
+    note_health(name="office", ok=True, message="", detail="")
     server.refresh_from_db()
     assert (server.health["ok"], server.health["message"]) == (True, "")
-    assert (server.health["last_error"], server.health["last_error_at"]) == ("It is away.", down["last_error_at"])
-    note_health(name="nobody", ok=True, message="")
+    assert (server.health["last_error"], server.health["last_error_at"]) == (away["detail"], down["last_error_at"])
+    assert not note_health(name="nobody", ok=True, message="", detail="")
 
 
 def test_all_that_is_configured_is_read_by_two_statements(django_assert_num_queries: Any) -> None:
@@ -101,7 +103,7 @@ def test_whatever_is_changed_is_seen_and_nothing_else() -> None:
     server = made(key=KEY)
     group = Group.objects.create(name="a")
     seen = [stored.written()]
-    note_health(name="office", ok=False, message="It is away.")
+    note_health(name="office", ok=False, message="It is away.", detail="Where?")
     assert stored.written() == seen[0]
     for change in (
         lambda: ModelServer.objects.update(url="http://b.example"),

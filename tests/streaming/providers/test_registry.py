@@ -426,7 +426,7 @@ async def test_what_a_server_says_of_itself_has_its_address_for_administrators_o
     assert states["a"] == (
         "The model server a cannot be reached. Start it, or have an administrator check its address."
     )
-    details = {state.name: state.message for state in registry.details()}
+    details = {state.name: detail for state, detail in registry.health()}
     assert details["a"] == "Ollama does not answer at http://10.0.0.5:1. Start it, or set its address."
 
 
@@ -435,7 +435,7 @@ async def test_a_server_whose_key_does_not_open_says_so():
     registry.configure(Configured(servers=(spec("a", trouble="The key of a does not open."),)), provider_of)
     (state,) = await registry.servers()
     assert state.message == "The model server a did not accept our key. An administrator must check the key."
-    assert [state.message for state in registry.details()] == ["The key of a does not open."]
+    assert [detail for _, detail in registry.health()] == ["The key of a does not open."]
     provider, _ = await registry.resolve("a/x")
     with pytest.raises(UpstreamKey):
         await provider.complete(None)
