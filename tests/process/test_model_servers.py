@@ -1,7 +1,6 @@
 """Two model servers that an administrator adds to a server at work: used, missed, found again, changed, removed."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.support.administrator import SERVERS, Administrator
 from tests.support.agreement import agreed_end
 from tests.support.client import Client
 from tests.support.people import People
@@ -20,7 +20,6 @@ from tests.support.standin import OpenAIStandIn, StandIn
 
 pytestmark = pytest.mark.process
 KEY = "sk-canary-of-model-servers-0123456789"
-SERVERS = "/admin/conversations/modelserver/"
 NOTICED = 5.0  # seconds until all processes know of a change
 BACK = 15.0  # until it is noticed that a server is there, or is not
 SLACK = 2.0  # of a busy machine
@@ -43,36 +42,6 @@ def server(_maker: MakeServer) -> Iterator[ChatServer]:
     with _maker(OLLAMA_BASE_URL="", LOG_LEVEL="debug", RETRY_ATTEMPTS=1) as server:
         server.spoil("UPDATE accounts_user SET is_superuser = (1 = 1), is_staff = (1 = 1) WHERE username = 'bob'")
         yield server
-
-
-class Administrator:
-    """Fills in forms; all that was shown is in ``seen``."""
-
-    def __init__(self, browser: Browser) -> None:
-        self.browser = browser
-        self.seen: list[str] = []
-
-    async def page(self, path: str) -> str:
-        answer = await self.browser.http.get(path)
-        assert answer.status_code == 200, answer
-        self.seen.append(answer.text)
-        return answer.text
-
-    async def fill_in(self, path: str, **fields: str) -> str:
-        """The page that follows, or the form again with what is wrong."""
-        form = await self.page(path)
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
-        assert token
-        sent = {"csrfmiddlewaretoken": token[1], "enabled": "on", "audience": "everybody", **fields}
-        answer = await self.browser.http.post(path, data=sent, follow_redirects=True)
-        self.seen.append(answer.text)
-        return str(answer.text)
-
-    async def of(self, name: str) -> str:
-        """The address of a server's form."""
-        found = re.search(rf'href="({SERVERS}[0-9a-f-]+/change/)[^"]*">{name}<', await self.page(SERVERS))
-        assert found, name
-        return found[1]
 
 
 @pytest_asyncio.fixture
