@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('conversations', '0010_large_tables'),
+        ('conversations', '0011_notices'),
     ]
 
     operations = [
