@@ -145,7 +145,7 @@ async def test_one_that_does_not_end_in_time_is_told_of_and_stays_stopped(user: 
     await sync_to_async(claim_run)(run_id=run.pk, holder="somebody slow", expiry=60)
     choose = lanes("one")
 
-    async def chosen(name: str) -> Any:
+    async def chosen(name: str, principal: Any) -> Any:
         return choose()[0]
 
     numbers = SimpleNamespace(max_waiting=200)

@@ -232,6 +232,7 @@ def test_what_waits_in_line_fails_and_what_is_at_work_goes_on(world: World) -> N
 def test_a_waiting_send_can_not_be_changed_any_more_and_fails_in_its_turn(world: World) -> None:
     thread = world.thread("member")
     first = begun(world, "lab/gated-2:latest", thread)
+    until(lambda: world.standin.stats()["active"] == 1)
     body = {"content": "And then?", "model": LAB, "if_busy": "enqueue"}
     path = f"/api/v1/threads/{thread.pk}/runs"
     waiting = world.ask("member", "POST", path, body).json["run"]["id"]
