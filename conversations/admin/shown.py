@@ -33,6 +33,7 @@ class ShownRun:
     lines: Sequence[Line]
     from_log: bool
     facts: Sequence[tuple[str, str]]
+    notices: Sequence[str]  # what its model was not given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,13 @@ def _run(run: Run, events: Sequence[RunEvent], steps: Sequence[ShownStep], appro
         lines = from_events((event.seq, event.text, event.written_at) for event in events)
     else:
         lines = from_rows(run, [step.row for step in steps])
-    return ShownRun(row=run, lines=with_decisions(lines, approvals), from_log=whole, facts=_facts(run))
+    return ShownRun(
+        row=run,
+        lines=with_decisions(lines, approvals),
+        from_log=whole,
+        facts=_facts(run),
+        notices=[str(notice["message"]) for notice in run.notices or ()],
+    )
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

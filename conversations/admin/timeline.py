@@ -126,9 +126,16 @@ def _note(data: Any) -> str:
     if "code" in data:
         return f"{data['code']}: {message}"
     if "attempt" in data:
-        return f"attempt {data['attempt']}"
+        return ", ".join([f"attempt {data['attempt']}", *_codes(data.get("run"))])
     if isinstance(approvals := data.get("approvals"), list):
         return ", ".join(str(asked.get("tool", "")) for asked in approvals if isinstance(asked, dict))
     if isinstance(message, dict):
         return " ".join(filter(None, (str(message.get("role", "")), str(data.get("reason", "")))))
     return str(data.get("reason") or data.get("finish_reason") or "")
+
+
+def _codes(run: Any) -> list[str]:
+    """What the model was not given. The codes only: the sentences may have names that a person has chosen."""
+    notices = run.get("notices") if isinstance(run, dict) else None
+    told = [notice for notice in notices if isinstance(notice, dict)] if isinstance(notices, list) else []
+    return [str(notice.get("code", "")) for notice in told]

@@ -65,24 +65,22 @@ def context_dropped(*, messages: int, turns: int, window: int | None, at_least: 
     """The oldest of a thread: ``messages`` questions and answers, in ``turns`` exchanges. ``window``: what the model
     reads at once. ``at_least``: and what comes before those, which nobody has counted.
     """
-    reads = "" if window is None else f" The model reads at most {window:,} tokens at once."
-    told = (
-        "The oldest messages were"
-        if at_least
-        else f"The {_counted(messages, 'oldest message was', 'oldest messages were')}"
-    )
+    oldest = "oldest messages" if at_least else _counted(messages, "oldest message", "oldest messages")
     details: dict[str, Any] = {"messages": messages, "turns": turns, "window": window, "at_least": at_least}
-    return Notice(
-        code="context_dropped", message=f"{told} left out of what the model was given.{reads}", details=details
-    )
+    return Notice(code="context_dropped", message=f"The {oldest} did not fit; {_reads(window)}", details=details)
 
 
 def tool_results_shortened(names: Iterable[str], *, window: int | None) -> Notice:
     """Of these tools the model was given the beginning and the end of a result."""
     listed = sorted(names)[:MOST_NAMES]
-    reads = "" if window is None else f" It reads at most {window:,} tokens at once."
-    sentence = f"Long results of {_listed(listed)} were shortened for the model.{reads}"
+    sentence = f"Long results of {_listed(listed)} were shortened to fit; {_reads(window)}"
     return Notice(code="tool_results_shortened", message=sentence, details={"names": listed, "window": window})
+
+
+def _reads(window: int | None) -> str:
+    if window is None:
+        return "the model reads only so much at once."
+    return f"the model reads at most {window:,} tokens at once."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,6 +14,12 @@ from tests.support.standin import StandIn
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 TWENTY = " ".join(f"t{i}" for i in range(20))
+# What a screen reader is told from now on.
+HEARING = """region => {
+  window.heard = [];
+  const options = { childList: true, characterData: true, subtree: true };
+  new MutationObserver(() => window.heard.push(region.textContent)).observe(region, options);
+}"""
 FORTY = " ".join(f"t{i}" for i in range(40))
 
 
@@ -28,6 +34,22 @@ async def test_an_answer_grows_word_by_word_and_is_stored_as_it_is_shown(chat: C
     await chat.ended()
     assert await chat.text() == FORTY == chat.stored_answer()["content"]
     assert [row["status"] for row in chat.stored()] == ["completed", "completed"]
+
+
+async def test_what_the_model_was_not_given_stands_under_the_answer_and_is_heard_once(chat: Chat) -> None:
+    """The stand-in has loaded this model with 8,192 tokens."""
+    await chat.ask("word " * 4000, model="qwen3:8b")
+    await expect(chat.page.get_by_test_id("notice")).to_have_count(0)
+    await chat.page.locator("live-region [role=status]").evaluate(HEARING)
+    await chat.ask("word " * 3000)
+    sentence = "The 2 oldest messages did not fit; the model reads at most 8,192 tokens at once."
+    notice = chat.answer.get_by_test_id("notice")
+    await expect(notice).to_have_text(sentence)
+    await expect(chat.page.locator("live-region [role=status]")).to_have_text("Answer finished.")
+    assert await chat.page.evaluate("window.heard") == [f"Answer is being written. {sentence}", "Answer finished."]
+    await chat.page.reload()
+    await expect(notice).to_have_text(sentence)
+    await expect(chat.page.get_by_test_id("notice")).to_have_count(1)
 
 
 async def test_the_last_line_says_what_the_answer_cost(chat: Chat) -> None:

@@ -62,6 +62,13 @@ def test_decisions_stand_between_the_events_with_who_and_about_what() -> None:
     ]
 
 
+def test_a_beginning_says_which_attempt_it_is_and_what_the_model_was_not_given() -> None:
+    notices = [{"code": "context_dropped", "message": "secret"}, {"code": "not_taken", "message": "secret"}]
+    told = {"attempt": 2, "run": {"notices": notices}}
+    lines = from_events(events(("thread.run.in_progress", told), ("thread.run.in_progress", {"attempt": 1, "run": 7})))
+    assert [line.summary for line in lines] == ["attempt 2, context_dropped, not_taken", "attempt 1"]
+
+
 def test_two_steps_are_two_lines() -> None:
     thinking = {"step_id": "a", "step": "reasoning", "details": "Hm."}
     tool = {"step_id": "b", "step": "tool_calls", "output": "42"}

@@ -317,3 +317,9 @@ def test_answers_without_parts_show_their_content_after_the_steps(reader: Client
     page = opened(reader, page_of(said.thread_id))
     assert page.rindex("platypus") < page.rindex("wombat")
     assert (Step.objects.count(), RunEvent.objects.exists()) == (2, True)
+
+
+def test_what_the_model_was_not_given_is_shown_with_the_run(reader: Client, address: str, said: Run) -> None:
+    notice = {"code": "context_dropped", "message": "The 2 oldest messages <were> left out.", "details": None}
+    Run.objects.filter(pk=said.pk).update(notices=[notice])
+    assert "The 2 oldest messages &lt;were&gt; left out." in opened(reader, address)

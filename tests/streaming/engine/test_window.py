@@ -71,15 +71,14 @@ def test_what_does_not_fit_is_left_out_told_and_not_kept() -> None:
     assert window.notices == [
         Notice(
             code="context_dropped",
-            message="The 6 oldest messages were left out of what the model was given. The model reads at most 1,024 "
-            "tokens at once.",
+            message="The 6 oldest messages did not fit; the model reads at most 1,024 tokens at once.",
             details={"messages": 6, "turns": 3, "window": 1024, "at_least": False},
         )
     ]
 
 
 def test_a_thread_that_reaches_back_further_is_said_to() -> None:
-    assert Window(size=8192, older=True).notices[0].message.startswith("The oldest messages were left out")
+    assert Window(size=8192, older=True).notices[0].message.startswith("The oldest messages did not fit")
 
 
 def test_what_the_answer_has_brought_counts_from_the_beginning() -> None:

@@ -56,6 +56,7 @@ export class AssistantMessage extends PageElement {
       )}
       ${why ? html`<p class="ending">${why}</p>${this.goesOn(message)}` : nothing}
       ${run?.status === "failed" ? this.failure(run) : nothing}
+      ${run?.notices?.length ? notices(run.notices) : nothing}
       ${growing ? nothing : this.footer(message, run)}
     `;
   }
@@ -140,6 +141,13 @@ export class AssistantMessage extends PageElement {
     if (!this.message || !(button instanceof HTMLElement)) return;
     copyFrom(this.message.content ?? "", button, button.querySelector("span") ?? button);
   }
+}
+
+/** What the model was not given: no errors, and said to screen readers by the live region. @param {Wire.Notice[]} all */
+function notices(all) {
+  return html`<ul class="answer-notices" aria-label="About this answer">
+    ${all.map((one) => html`<li data-testid="notice">${icons.info}<span>${one.message}</span></li>`)}
+  </ul>`;
 }
 
 customElements.define("assistant-message", AssistantMessage);

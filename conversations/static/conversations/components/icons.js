@@ -31,6 +31,9 @@ export const icons = {
   copy: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
     <rect x="9" y="9" width="11" height="11" rx="2" /><path d="M15 5.5A1.5 1.5 0 0 0 13.5 4h-8A1.5 1.5 0 0 0 4 5.5v8A1.5 1.5 0 0 0 5.5 15" />
   </svg>`,
+  info: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <circle cx="12" cy="12" r="8.5" /><path d="M12 11v5M12 7.8v.2" />
+  </svg>`,
   chevron: html`<svg class="icon chevron" viewBox="0 0 24 24" aria-hidden="true"><path d="M9 6l6 6-6 6" /></svg>`,
 };
 

@@ -4,7 +4,10 @@ import { PageElement } from "./element.js";
 
 const BEGUN = new Set(["in_progress", "cancelling", "requires_action"]);
 
-/** Tells a screen reader when an answer waits in line, when it begins, what it asks and how it ended: sentences, never tokens. */
+/**
+ * Tells a screen reader when an answer waits in line, when it begins, what it asks, how it ended, and what its model was
+ * not given: sentences, never tokens.
+ */
 export class LiveRegion extends PageElement {
   static properties = { state: { attribute: false }, sentence: { state: true } };
 
@@ -18,6 +21,8 @@ export class LiveRegion extends PageElement {
     this.hadBegun = false;
     this.waited = false;
     this.behind = 0;
+    /** @type {Set<string>} the notices of an answer that were said, by run and code */
+    this.said = new Set();
   }
 
   willUpdate() {
@@ -25,19 +30,30 @@ export class LiveRegion extends PageElement {
     if (!state) return;
     const live = state.live?.runId ?? "";
     const begun = state.live !== null && BEGUN.has(state.live.state.run?.status ?? "");
-    if (begun && !this.hadBegun) this.sentence = "Answer is being written.";
+    if (begun && !this.hadBegun) {
+      this.said.clear();
+      this.sentence = this.withNews("Answer is being written.", state.live?.state.run);
+    }
     this.hadBegun = begun;
     // The place is said once: what changes every few seconds would be heard every few seconds.
     const line = state.live && lineOf(state.live.state);
     if (line && !this.waited) this.sentence = `${line}.`;
     this.waited = Boolean(line);
-    if (!live && this.wasLive) this.sentence = ending(state.runs[this.wasLive]);
+    if (!live && this.wasLive) this.sentence = this.withNews(ending(state.runs[this.wasLive]), state.runs[this.wasLive]);
     this.wasLive = live;
     const asked = (state.live?.state.approvals.length ?? 0) > 0;
     if (asked && !this.wasAsked) this.sentence = "A tool waits for your approval.";
     this.wasAsked = asked;
     if (live && state.waiting.length > this.behind) this.sentence = "A message waits until the answer is done.";
     this.behind = state.waiting.length;
+  }
+
+  /** The sentence, and what is new of what the model was not given. @param {string} sentence
+   * @param {Wire.Run | null | undefined} run */
+  withNews(sentence, run) {
+    const news = (run?.notices ?? []).filter((one) => !this.said.has(`${run?.id} ${one.code}`));
+    for (const one of news) this.said.add(`${run?.id} ${one.code}`);
+    return [sentence, ...news.map((one) => one.message)].filter(Boolean).join(" ");
   }
 
   render() {
