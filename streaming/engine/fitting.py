@@ -2,6 +2,10 @@
 
 System prompt and question stay, and so does what the answer has brought by now. Before an exchange is left out, the
 results of tools are shortened, in all that is asked with; what room there is then goes to the newest of them.
+
+A model server keeps what it has read, and reads on from where the next prompt differs. So the beginning of a thread
+that does not fit is left out in steps, and results are shortened in steps: several questions begin with the same words.
+To read a full window anew takes seconds, or minutes without a GPU.
 """
 
 from collections.abc import Sequence
@@ -13,6 +17,8 @@ from msgspec.structs import replace
 from streaming.engine.shortening import SHORTEST, shortened, shortened_to
 from streaming.engine.tokens import of_message, of_text
 from streaming.providers.base import PromptMessage
+
+STEPS = 4  # of the room: at most so much of it stays unused, and it takes as much to be said before more is left out
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,13 +86,20 @@ def _exchanges(messages: Sequence[PromptMessage], start: int) -> list[int]:
 
 
 def _dropped(begins: Sequence[int], sizes: Sequence[int], room: int) -> int:
-    """How many of the oldest have to go; never the last one, in which the question stands."""
+    """How many of the oldest have to go; never the last one, in which the question stands.
+
+    ``room`` is for all from the first of them on. What goes is counted from the thread's beginning in whole steps, so
+    that it stays the same while the thread grows by less than one.
+    """
     if not begins:
         return 0
     before = [0, *accumulate(sizes)]
-    whole = before[-1]
-    fitting = (turn for turn, at in enumerate(begins) if whole - before[at] <= room)
-    return next(fitting, len(begins) - 1)
+    missing = before[-1] - before[begins[0]] - room
+    if missing <= 0:
+        return 0
+    step = max(1, room // STEPS)
+    goes = before[begins[0]] + -(-missing // step) * step
+    return next((turn for turn, at in enumerate(begins) if before[at] >= goes), len(begins) - 1)
 
 
 def _least(message: PromptMessage) -> PromptMessage:

@@ -16,11 +16,14 @@ def shortened(text: str, *, keep: int) -> str:
 
 
 def shortened_to(text: str, *, tokens: int) -> str:
-    """As much of ``text`` as takes at most so many tokens; the shortest there is where even that takes more."""
-    whole = of_text(text)
-    if whole <= tokens:
+    """As much of ``text`` as takes at most so many tokens; the shortest there is where even that takes more.
+
+    What is kept is doubled as long as it fits: a result that is told again with a little less room is mostly the same.
+    """
+    if of_text(text) <= tokens:
         return text
-    keep = max(SHORTEST, len(text) * tokens // whole)
-    while of_text(short := shortened(text, keep=keep)) > tokens and keep > SHORTEST:
-        keep = max(SHORTEST, keep * 7 // 8)  # what was kept is denser than the rest, or it is the mark
+    keep = SHORTEST
+    short = shortened(text, keep=keep)
+    while keep < len(text) and of_text(longer := shortened(text, keep=2 * keep)) <= tokens:
+        keep, short = 2 * keep, longer
     return short

@@ -111,8 +111,8 @@ async def test_a_run_whose_thread_is_too_long_says_so_to_readers_of_both_transpo
     ada: Client, server: ChatServer, models: dict[str, StandIn], provider: str
 ) -> None:
     thread = (await ada.post("/api/v1/threads", {"system_prompt": "Be brief."})).json()["id"]
-    model = f"{provider}/window-495"
-    for content in ("first " * 60, "second " * 60):
+    model = f"{provider}/window-640"
+    for content in ("first " * 160, "second " * 60):
         before = await ada.start(content, model=model, thread=thread)
         assert (await ada.ended(before["id"]))["run"]["notices"] == []
     models[provider].reset()
@@ -128,7 +128,7 @@ async def test_a_run_whose_thread_is_too_long_says_so_to_readers_of_both_transpo
     (notice,) = state["run"]["notices"]
     assert (notice["code"], notice["details"]) == (
         "context_dropped",
-        {"messages": 2, "turns": 1, "window": 495, "at_least": False},
+        {"messages": 2, "turns": 1, "window": 640, "at_least": False},
     )
     assert state["system_prompt"] == "Rhyme."
     bodies = models[provider].stats()["bodies"]  # all of it, which was refused, and then less

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.engine.fitting import Fitted, fit
+from streaming.engine.fitting import STEPS, Fitted, fit
 from streaming.engine.shortening import SHORTEST, shortened
 from streaming.engine.tokens import of_message, of_messages
 from streaming.providers.base import PromptCall, PromptMessage
@@ -79,10 +79,11 @@ def test_it_fits_or_is_the_least_there_is(messages: list[PromptMessage], room: i
     elif fitted.tokens > room:
         assert messages[fitted.begins :] == last_exchange(messages)
         assert fitted.tokens <= least([*system, *last_exchange(messages)])
-    if fitted.turns:  # with one exchange more it would not have fitted, however short its results
+    if (
+        fitted.turns
+    ):  # with one exchange more there would have been less to spare than a step, however short its results
         before = exchange_before(messages, fitted.begins)
-        assert least([*system, *messages[before:]]) > room
-    assert len(fitted.messages) <= len(fit(messages, room=room + 500).messages)
+        assert least([*system, *messages[before:]]) > room - max(1, room // STEPS)
 
 
 @settings(max_examples=80)
@@ -127,7 +128,7 @@ def test_results_are_shortened_before_an_exchange_is_left_out_the_newest_the_lea
     assert (fitted.turns, fitted.shortened) == (0, ("old",))
     assert results[1] == 20_000
     assert SHORTEST < results[0] < 4_000
-    assert 5800 < fitted.tokens <= 6000
+    assert 5400 < fitted.tokens <= 6000
 
 
 def test_the_results_of_the_answer_under_way_are_shortened_too() -> None:
@@ -136,3 +137,16 @@ def test_the_results_of_the_answer_under_way_are_shortened_too() -> None:
     assert fitted.tokens <= 2000
     assert [message.role for message in fitted.messages] == ["user", "assistant", "tool", "tool"]
     assert fitted.shortened == ("search",)
+
+
+def test_most_questions_begin_with_the_same_words_as_the_one_before() -> None:
+    thread = [said("system", "Be brief.")]
+    beginnings = []
+    for number in range(60):
+        thread.append(said("user", f"{number} " + "x" * 400))
+        fitted = fit(thread, room=4000)
+        assert fitted.tokens <= 4000
+        beginnings.append(fitted.messages[1])
+        thread += [*tool_round("r" * 2000), said("assistant", f"{number} " + "y" * 400)]
+    changes = sum(one != other for one, other in pairwise(beginnings))
+    assert 3 < changes < 24  # of 59; and always something was left out but for the first few

@@ -56,7 +56,7 @@ def told(bench: EngineBench, request: int = -1) -> list[tuple[str, str]]:
 
 async def test_the_oldest_are_left_out_and_the_run_says_so_from_its_beginning(user: User) -> None:
     async with running(user, [ANSWER]) as bench:
-        await known_as(bench, context_length=1024)
+        await known_as(bench, context_length=1300)
         first = await bench.send(f"one {LONG}")
         await bench.watch(first)
         await bench.watch(await bench.send(f"two {LONG}", thread_id=first.thread_id))
@@ -66,7 +66,7 @@ async def test_the_oldest_are_left_out_and_the_run_says_so_from_its_beginning(us
         assert told(bench) == [("user", "two "), ("assistant", "Beca"), ("user", "six ")]
         assert begun(seen) == ended(seen)
         assert [(notice.code, notice.details) for notice in begun(seen)] == [
-            ("context_dropped", {"messages": 2, "turns": 1, "window": 1024, "at_least": False})
+            ("context_dropped", {"messages": 2, "turns": 1, "window": 1300, "at_least": False})
         ]
         stored = (await bench.stored(run)).run.notices
         assert [notice["code"] for notice in stored] == ["context_dropped"]
@@ -101,7 +101,7 @@ async def test_a_long_way_of_tools_stays_within_the_window_and_ends_with_the_new
 
 
 async def test_where_the_server_finds_it_too_long_all_the_same_it_is_asked_with_less(user: User) -> None:
-    refusal = ContextExceeded(details={"status": 400, "n_ctx": 1024, "n_prompt_tokens": 1100})
+    refusal = ContextExceeded(details={"status": 400, "n_ctx": 1024})
     async with running(user, [ANSWER, ANSWER, [refusal], ANSWER]) as bench:
         await known_as(bench, context_length=131_072)
         first = await bench.send(f"one {LONG}")

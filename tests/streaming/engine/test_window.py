@@ -67,12 +67,12 @@ def test_what_does_not_fit_is_left_out_told_and_not_kept() -> None:
     window = Window(size=1024)
     kept = window.begun(thread(6))
     assert window.fitted(kept) == kept
-    assert kept == (SYSTEM, *thread(6)[-7:])
+    assert kept == (SYSTEM, *thread(6)[-5:])
     assert window.notices == [
         Notice(
             code="context_dropped",
-            message="The 6 oldest messages did not fit; the model reads at most 1,024 tokens at once.",
-            details={"messages": 6, "turns": 3, "window": 1024, "at_least": False},
+            message="The 8 oldest messages did not fit; the model reads at most 1,024 tokens at once.",
+            details={"messages": 8, "turns": 4, "window": 1024, "at_least": False},
         )
     ]
 
