@@ -3,7 +3,7 @@
 What nobody knows of a model is asked for as it was wished: its server will say so itself where it cannot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -21,13 +21,18 @@ class Adapted(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
 
 
-def adapted(*, parameters: Parameters, tools: Sequence[str] | None, model: ModelInfo) -> Adapted:
-    """``tools`` are those that were asked for by name; None where any will do, and a model without them is no news."""
+def adapted(
+    *, parameters: Parameters, tools: Sequence[str] | None, there: Collection[str], model: ModelInfo
+) -> Adapted:
+    """``tools`` are those that were asked for by name, of those that are ``there``; None where any will do, and a model
+    without them is no news.
+    """
     think, about_thinking = _thinking(parameters.thinking, model)
     # A model that cannot call tools answers an offer of them with an error.
     calls = "tools" in model.capabilities
+    missing = [name for name in tools or () if not calls or name not in there]
     about = (
-        tools_left_out(tools) if tools and not calls else None,
+        tools_left_out(missing, able=calls) if missing else None,
         about_thinking,
         _about_parameters(parameters, model),
     )

@@ -260,7 +260,7 @@ class Worker:
         prompt: Prompt,
         decided: Decided | None,
     ) -> None:
-        asked = adapted(parameters=prompt.parameters, tools=prompt.tools, model=model)
+        asked = adapted(parameters=prompt.parameters, tools=prompt.tools, there=self._shop.tools.names, model=model)
         tools = self._shop.tools.restricted(asked.tools)
         window = Window(
             size=asked.window, max_tokens=prompt.parameters.max_tokens, tools=specs(tools), older=prompt.older

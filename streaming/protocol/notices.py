@@ -31,10 +31,12 @@ def left_out(names: Iterable[str]) -> Notice:
     return Notice(code="not_taken", message=sentence, details={"names": listed})
 
 
-def tools_left_out(names: Iterable[str]) -> Notice:
-    """Tools that were asked for by name, of a model that cannot call any."""
-    listed = sorted(names)[:MOST_NAMES]
+def tools_left_out(names: Iterable[str], *, able: bool) -> Notice:
+    """Tools that were asked for by name, of a model that cannot call any; where it is ``able``, that there are not."""
+    listed = sorted({*names})[:MOST_NAMES]
     sentence = f"This model cannot call tools; it was asked without {_listed(listed)}."
+    if able:
+        sentence = f"There is no tool called {_listed(listed, 'or')}; the model was asked without."
     return Notice(code="tools_left_out", message=sentence, details={"names": listed})
 
 
@@ -83,9 +85,9 @@ def _reads(window: int | None) -> str:
     return f"the model reads at most {window:,} tokens at once."
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], word: str = "and") -> str:
     *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -45,6 +45,10 @@ class ToolRegistry:
         self._executor = executor
         self._max_output = max_output
 
+    @property
+    def names(self) -> Collection[str]:
+        return self._tools.keys()
+
     def restricted(self, names: Collection[str] | None) -> "ToolRegistry":
         """Those of the tools that are named; all of them for None."""
         chosen = [tool for name, tool in self._tools.items() if names is None or name in names]

@@ -8,6 +8,7 @@ from streaming.protocol.parameters import Parameters
 from streaming.providers.base import ModelInfo
 from streaming.providers.openai_models import model_infos
 
+THERE = ("calculator", "clock")
 LEVELS = ("low", "medium", "high")
 SWITCH = {"capabilities": ("completion", "thinking"), "thinking_levels": ()}
 GPT_OSS = {"capabilities": ("completion", "thinking"), "thinking_levels": LEVELS, "thinking_switch": False}
@@ -20,7 +21,7 @@ def model(**facts: Any) -> ModelInfo:
 
 
 def to(model: ModelInfo, *, tools: list[str] | None = None, **parameters: Any) -> Adapted:
-    return adapted(parameters=Parameters(**parameters), tools=tools, model=model)
+    return adapted(parameters=Parameters(**parameters), tools=tools, there=THERE, model=model)
 
 
 def codes(found: Adapted) -> list[str]:
@@ -70,6 +71,13 @@ def test_tools_that_were_named_are_missed_where_a_model_cannot_call_them() -> No
     assert (found.tools, codes(found)) == ((), ["tools_left_out"])
     assert found.notices[0].message == "This model cannot call tools; it was asked without calculator and clock."
     assert (to(able, tools=["clock"]).tools, codes(to(able, tools=["clock"]))) == (["clock"], [])
+
+
+def test_tools_that_are_not_there_are_missed_too() -> None:
+    found = to(model(capabilities=("completion", "tools")), tools=["search", "clock", "mail"])
+    assert (found.tools, codes(found)) == (["search", "clock", "mail"], ["tools_left_out"])
+    assert found.notices[0].message == "There is no tool called mail or search; the model was asked without."
+    assert found.notices[0].details == {"names": ["mail", "search"]}
 
 
 @pytest.mark.parametrize("tools", [None, []])
