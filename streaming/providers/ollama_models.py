@@ -103,10 +103,11 @@ def model_info(
     in_force: int | None = None,
 ) -> ModelInfo:
     """``in_memory`` None: it is not known which models are loaded. ``in_force`` is the context that it is, or would be,
-    loaded with.
+    loaded with; one that is loaded with another is loaded anew when it is asked.
     """
     context = facts.context_length
-    in_force = in_force or (in_memory.get(tag.name) if in_memory else None)
+    loaded_with = in_memory.get(tag.name) if in_memory else None
+    in_force = in_force or loaded_with
     if in_force is not None:  # the server may have loaded it with less than it was trained for
         context = min(context or in_force, in_force)
     thinks = "thinking" in facts.capabilities
@@ -117,7 +118,7 @@ def model_info(
         context_length=context,
         size_bytes=None if tag.remote else tag.size_bytes,
         parameter_size=tag.parameter_size,
-        loaded=None if in_memory is None else tag.name in in_memory,
+        loaded=None if in_memory is None else tag.name in in_memory and loaded_with in (None, in_force),
         cannot_think=bool(facts.capabilities) and not thinks,
         thinking_levels=LEVELS if tag.has_levels else () if thinks else None,
         thinking_switch=not tag.has_levels,

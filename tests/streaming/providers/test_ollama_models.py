@@ -127,6 +127,12 @@ def test_a_model_is_believed_to_be_loaded_as_it_was_until_it_is_pulled_anew():
     assert (contexts.of(anew), contexts.num_ctx("m")) == (None, None)
 
 
+@pytest.mark.parametrize(("in_memory", "is_loaded"), [({"m": 8192}, False), ({"m": 4096}, True), ({"m": None}, True)])
+def test_a_model_that_is_loaded_otherwise_than_it_is_asked_for_is_not_loaded(in_memory, is_loaded):
+    info = model_info("o", tag(), Facts((), 40960), in_memory, in_force=4096)
+    assert (info.context_length, info.loaded) == (4096, is_loaded)
+
+
 def test_what_was_configured_counts_for_the_model_that_is_named_and_else_for_all():
     contexts = Contexts({"": 8192, "big": 32768})
     contexts.seen([(tag(), Facts((), 4096))], {"m": 2048})
