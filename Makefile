@@ -6,7 +6,7 @@
 # make bench  what a token, a question and a reader cost, beside their limits (an hour; SHORT=1 takes two minutes)
 # make bench-table  the same, and write the table into docs/performance.md
 # make bench-plots  draw how costs grow into docs/plots (ten minutes)
-# make proofs hundreds of random histories and a thousand random runs, where CI is content with some
+# make proofs hundreds of random histories, a thousand random runs and properties, where CI is content with some
 # make attacks  everything that is tried against the server, and who may do what
 # make sabotage  spoil a line at a time in a copy of the tree, and see that the tests see it
 SHELL := /bin/sh
@@ -81,6 +81,7 @@ bench-plots: setup
 
 proofs: setup
 	@READER_EXAMPLES=300 AGREEMENT_RUNS=1000 $(BIN)/python -m pytest -q tests/contracts/test_any_reader.py tests/contracts/test_agreement.py
+	@PROPERTY_EXAMPLES=1000 $(BIN)/python -m pytest -q tests/streaming/engine tests/streaming/eventlog tests/streaming/protocol tests/streaming/providers
 
 sabotage: setup
 	@$(BIN)/python -m tests.sabotage

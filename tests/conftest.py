@@ -1,17 +1,25 @@
 """What every test may want: people, and the tokens of people."""
 
 import gc
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from asgiref.sync import SyncToAsync
 from django.db import connection, connections
+from hypothesis import settings
 
 from chatserver.accounts.models import SCOPES, Scope, User
 from chatserver.accounts.services import create_token, create_user
 
 PASSWORD = "correct horse battery staple"
+# Each run of all tests tries other ones; ``make proofs`` tries more at once.
+settings.register_profile("ours", max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "50")))
+settings.load_profile("ours")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -25,12 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     elsewhere = pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL (DATABASE_URL)")
     nobody = pytest.mark.skipif(find_spec("xllamacpp") is None, reason="needs llama.cpp (requirements-live.lock)")
     for item in items:
+        if any(item.get_closest_marker(mark) for mark in ("process", "browser")) and not _says_so(item.path):
+            raise pytest.UsageError(f"{item.path} has tests with servers and does not mark them itself (tests/run.sh)")
         if item.get_closest_marker("live"):
             item.add_marker(nobody)
         if item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
         if item.get_closest_marker("postgres"):
             item.add_marker(elsewhere)
+
+
+@cache
+def _says_so(path: Path) -> bool:
+    """Whether tests/run.sh finds it, where it looks for tests with servers and browsers."""
+    return re.search(r"mark\.(process|browser)", path.read_text()) is not None
 
 
 def pytest_collection_finish() -> None:

@@ -19,7 +19,7 @@ from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
 from tests.support.standin import OpenAIStandIn, StandIn
 
-pytestmark = [pytest.mark.process, pytest.mark.process_on_both]
+pytestmark = pytest.mark.process
 WIRES = Path(__file__).resolve().parent.parent / "wires"
 MEBIBYTE = 1024 * 1024
 SLACK = 1.0  # seconds that a busy machine may add
@@ -86,6 +86,7 @@ async def test_a_line_that_does_not_end_costs_no_more_memory_than_the_limit(
     await assert_answers(ada, of)
 
 
+@pytest.mark.process_on_both
 async def test_no_character_of_a_model_hurts_the_way_to_the_reader_or_into_the_database(
     ada: Client, server: ChatServer, of: str
 ) -> None:

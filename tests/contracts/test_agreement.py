@@ -24,7 +24,7 @@ from tests.support.histories import assert_valid
 from tests.support.whole import Whole, the_whole
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(1800)]
-RUNS = int(os.environ.get("AGREEMENT_RUNS", "50"))
+RUNS = int(os.environ.get("AGREEMENT_RUNS", "30"))
 SEED = int(os.environ.get("AGREEMENT_SEED", "0")) or random.randrange(1, 10**9)
 AT_ONCE = 10
 WORDS = ["a", "bc ", "\n", "é", "漢", "😀", "\u2028", "\x85", '"', "\\", "<b>", "data: x\n\n", "\x00", "\ud800"]

@@ -12,6 +12,7 @@ from tests.support.client import Client
 from tests.support.processes import MakeServer
 from tests.support.server import ChatServer
 
+pytestmark = pytest.mark.process
 ECHO = "ollama/echo-5000"
 LONG = "語" * 51_000  # six bytes each, as everything goes out in ASCII
 FLAG = ("--websocket-max-message-size", "65536")

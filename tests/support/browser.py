@@ -14,7 +14,8 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locato
 from tests.support.people import Person
 from tests.support.server import ChatServer, key
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

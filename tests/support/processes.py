@@ -1,8 +1,11 @@
 """Fixtures for tests that start processes. A conftest takes them all: ``from tests.support.processes import *``."""
 
+import fcntl
+import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest_asyncio
 
 from tests.support.client import Client
 from tests.support.databases import PostgresServer, name_in, postgres_server
-from tests.support.people import People, settle
+from tests.support.people import People, Person, settle
 from tests.support.server import ChatServer
 from tests.support.standin import OpenAIStandIn, StandIn
 
@@ -89,10 +92,30 @@ def postgres() -> Iterator[PostgresServer | None]:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer | None) -> Made:
     """A migrated database with people in it, to be copied."""
+    if postgres is None:
+        return _made_by_the_first(tmp_path_factory)
     directory = tmp_path_factory.mktemp("made") / "data"
     directory.mkdir()
-    url = postgres.create() if postgres else ""
+    url = postgres.create()
     return Made(directory, url, settle(directory, **_where(url)))
+
+
+def _made_by_the_first(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A directory for all workers of a session: to migrate takes as long as many tests. On PostgreSQL each worker has a
+    server of its own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made"
+    directory.mkdir(exist_ok=True)
+    known = directory / "people.json"
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not known.exists():
+            (directory / "data").mkdir()
+            people = settle(directory / "data")
+            known.write_text(json.dumps({name: asdict(person) for name, person in people.items()}))
+    people = {name: Person(**facts) for name, facts in json.loads(known.read_text()).items()}
+    return Made(directory / "data", "", people)
 
 
 @pytest.fixture(scope="session")
