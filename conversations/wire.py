@@ -12,6 +12,7 @@ from conversations.selectors import UnderWay
 from streaming.protocol import objects
 from streaming.protocol.errors import ErrorObject
 from streaming.protocol.notices import Notice
+from streaming.protocol.response_format import Structured
 
 
 def time(moment: datetime | None) -> str | None:
@@ -47,6 +48,7 @@ def run_object(run: Run) -> objects.Run:
         usage=None if run.usage is None else msgspec.convert(run.usage, objects.Usage),
         timing=None if run.timing is None else msgspec.convert(run.timing, objects.Timing),
         notices=msgspec.convert(run.notices, list[Notice]) if run.notices else [],
+        structured=None if run.structured is None else msgspec.convert(run.structured, Structured),
     )
 
 

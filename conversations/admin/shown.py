@@ -143,9 +143,18 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         "took": _length(timing.get("duration_ms")),
         "tokens per second": None if speed is None else f"{speed:.1f}",
         "attempt": run.attempt if run.attempt > 1 else None,
+        "form": _form(run.structured),
         "cancelled by": run.cancel_by or None,
     }
     return [(name, str(value)) for name, value in known.items() if value is not None]
+
+
+def _form(structured: dict[str, Any] | None) -> str | None:
+    """What became of an answer that was to have a form; None of any other."""
+    if structured is None or structured["valid"] is None:
+        return None
+    tries = ", at the second try" if structured["repaired"] else ""
+    return f"valid{tries}" if structured["valid"] else f"not valid: {structured['error']['code']}{tries}"
 
 
 def _length(milliseconds: float | None) -> str | None:

@@ -44,6 +44,9 @@ class Run(models.Model):
     usage = models.JSONField(null=True, blank=True)
     timing = models.JSONField(null=True, blank=True)
     notices = models.JSONField(null=True, blank=True)  # what its model was not given (streaming/protocol/notices.py)
+    # What form the answer is to have, and what became of that (streaming/protocol/response_format.py).
+    response_format = models.JSONField(null=True, blank=True)
+    structured = models.JSONField(null=True, blank=True)
     # What it took until it was parked (streaming/engine/measure.py), for whoever goes on with it.
     so_far = models.JSONField(null=True, blank=True)
     # The number of its last event, written with the terminal status; the live head stands on the lease.

@@ -80,6 +80,7 @@ def close_run(
         usage=wire.plain(run.usage),
         timing=wire.plain(run.timing),
         notices=wire.plain(run.notices) or None,
+        structured=wire.plain(run.structured),
         head=head + len(entries),
     )
     if not ended:

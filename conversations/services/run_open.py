@@ -26,14 +26,21 @@ from conversations.services import feed, search
 from conversations.services.idempotency import Key
 from conversations.services.run_lease import Hands, take_new
 from conversations.services.run_queue import require_place
-from conversations.services.run_rows import Choice, move_head, new_answer, new_question, opening_events, plain
+from conversations.services.run_rows import (
+    Choice,
+    as_asked,
+    move_head,
+    new_answer,
+    new_question,
+    opening_events,
+    plain,
+)
 from conversations.services.run_waiting import enqueue, tell_queue
 from conversations.services.threads import new_thread
 from streaming.protocol.codec import Entry, encode
 from streaming.protocol.commands import NewThread, Send
 from streaming.protocol.errors import InvalidRequest, StaleHead, ThreadBusy
 from streaming.protocol.lifecycle import MessageStatus
-from streaming.protocol.parameters import merged
 
 MAX_WAITING = 200
 _MESSAGES, _RUNS, _LEASES = Rows(Message), Rows(Run), Rows(RunLease)
@@ -220,6 +227,7 @@ def _write(
     now = timezone.now()
     question = place.question or new_question(thread, parent=place.parent, content=place.content, at=now)
     messages = [] if place.question else [question]
+    asked = as_asked(thread, command, goes_on=None if place.answer is None else place.answer.run)
     runs = []
     for lane, choice in enumerate(choices):
         run = Run(
@@ -230,9 +238,7 @@ def _write(
             question=question,
             provider=choice.provider,
             model=choice.full_name,
-            parameters=merged(thread.parameters, command.parameters),
-            tools=command.tools,
-            system_prompt=command.system_prompt,
+            **asked,
             created_at=now,
         )
         if place.answer is None:

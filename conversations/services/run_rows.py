@@ -9,10 +9,14 @@ from typing import Any
 from chatserver.rows import Rows
 from conversations import wire
 from conversations.models import Message, Run, Thread
+from streaming.protocol.commands import Send
 from streaming.protocol.events import Event, MessageCreated, RunCreated
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
+from streaming.protocol.parameters import merged
+from streaming.protocol.response_format import Structured, to_store
 
 TITLE_LENGTH = 80
+LIMITS = ("max_tokens", "context_length")
 _THREADS = Rows(Thread)
 
 
@@ -26,6 +30,28 @@ class Choice:
     @property
     def full_name(self) -> str:
         return f"{self.provider}/{self.model}"
+
+
+def as_asked(thread: Thread, command: Send, *, goes_on: Run | None = None) -> dict[str, Any]:
+    """The columns of a run that say how its model is asked. ``goes_on`` is the run whose answer is gone on with: it is
+    asked as that one was, but for its limits, which may be what ended it, and for what ``command`` says.
+    """
+    format = to_store(command.response_format) if goes_on is None else goes_on.response_format
+    tools = command.tools
+    if tools is None:
+        # Held to a form, many models cannot call a tool as well: then those are offered that are asked for by name.
+        tools = goes_on.tools if goes_on is not None else [] if format else None
+    before = thread.parameters
+    if goes_on is not None:
+        before = {name: value for name, value in goes_on.parameters.items() if name not in LIMITS}
+        before |= {name: value for name, value in thread.parameters.items() if name in LIMITS}
+    return {
+        "parameters": merged(before, command.parameters),
+        "tools": tools,
+        "system_prompt": goes_on.system_prompt if goes_on and command.system_prompt is None else command.system_prompt,
+        "response_format": format,
+        "structured": wire.plain(Structured()) if format else None,
+    }
 
 
 def new_question(thread: Thread, *, parent: Message | None, content: str, at: datetime) -> Message:

@@ -15,13 +15,20 @@ from conversations.models import Message, Run, RunLease, Thread
 from conversations.ports import ports
 from conversations.services import feed, search
 from conversations.services.locks import lock_thread_of
-from conversations.services.run_rows import Choice, message_events, move_head, new_answer, new_question, plain
+from conversations.services.run_rows import (
+    Choice,
+    as_asked,
+    message_events,
+    move_head,
+    new_answer,
+    new_question,
+    plain,
+)
 from streaming.protocol.codec import Entry, encode
 from streaming.protocol.commands import MAX_CONTENT_BYTES, Send, json_size
 from streaming.protocol.errors import InvalidRequest, NotFound, NotWaiting, QueueFull
 from streaming.protocol.events import Event, RunCreated, RunUpdated
 from streaming.protocol.lifecycle import ACTIVE
-from streaming.protocol.parameters import merged
 
 MOST_WAITING = 3  # in a thread; more than that is a letter, not a conversation
 MOST_CHANGES = 200  # of one send: each is an event in its log
@@ -52,9 +59,7 @@ def enqueue(*, thread: Thread, command: Send, choice: Choice, behind: Sequence[R
         request={"content": command.content, "attachments": [], "model": choice.full_name},
         provider=choice.provider,
         model=choice.full_name,
-        parameters=merged(thread.parameters, command.parameters),
-        tools=command.tools,
-        system_prompt=command.system_prompt,
+        **as_asked(thread, command),
         created_at=now,
     )
     RunLease.objects.create(run=run)

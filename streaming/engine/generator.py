@@ -1,19 +1,21 @@
 """The one generator of an answer: it drives a run machine through model and tools, and yields what is to be told."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, Protocol
 
 import msgspec
 
-from streaming.engine.machine import Ask, End, Park, PendingCall, RunMachine, RunTools
+from streaming.engine.machine import Ask, End, Judge, Park, PendingCall, RunMachine, RunTools
 from streaming.engine.parking import Decided
+from streaming.engine.structured import Verdict
 from streaming.engine.window import Window
 from streaming.protocol.errors import ErrorObject, UpstreamError, UpstreamTruncated
 from streaming.protocol.events import Event, RunStatusHint
 from streaming.protocol.objects import Step
 from streaming.protocol.parameters import NONE, Parameters
+from streaming.protocol.response_format import ResponseFormat
 from streaming.providers.base import ChatRequest, Chunk, ToolSpec
 from streaming.tools.base import ToolError, ToolFailed, ToolResult
 from streaming.tools.registry import ToolRegistry
@@ -24,6 +26,8 @@ LAST_WORDS = 0.25
 
 Clock = Callable[[], float]
 Phase = Literal["loading_model", "waiting_for_model"]
+# Whether a text has the form that was asked for, and whether readers have seen it already.
+Judging = Callable[[str, bool], Awaitable[Verdict]]
 
 
 class Spawn(Protocol):
@@ -48,6 +52,8 @@ async def generate(
     first_wait: Phase = "waiting_for_model",
     window: Window | None = None,
     tools_wished: bool = False,
+    response_format: ResponseFormat | None = None,
+    judge: Judging | None = None,
 ) -> AsyncGenerator[list[Event], None]:
     """Yield lists of events until ``machine.next`` is Park or End; either is its driver's to make.
 
@@ -55,7 +61,8 @@ async def generate(
     ``earlier`` are the steps of an answer that other runs have begun.
 
     ``first_wait`` is what readers are told that the first turn waits for. ``window`` says what of the messages the
-    model is given. ``tools_wished``: the tools were asked for by name.
+    model is given. ``tools_wished``: the tools were asked for by name. An answer that is to have a form
+    (``response_format``) needs somebody to ``judge`` it.
 
     Its driver commits every event but deltas before it asks for more: so a tool's step is durable before the tool
     runs. Raises what ``ask`` raises, and UpstreamTruncated where its iterator ends without a Finish. Close it, or
@@ -82,15 +89,17 @@ async def generate(
         think=think,
         parameters=parameters,
         whole=True,
+        response_format=response_format,
     )
     while True:
         match machine.next:
-            case Ask(messages):
+            case Ask(messages, corrects):
                 yield [_waiting(machine, waits_for)]
                 waits_for = "waiting_for_model"  # by then it is loaded
                 given = window.fitted(messages)
                 machine.note(window.notices)
-                chunks = ask(msgspec.structs.replace(request, messages=given))
+                offered = () if corrects else request.tools
+                chunks = ask(msgspec.structs.replace(request, messages=given, tools=offered))
                 # Here and not in a generator of its own, which every piece would have to come through.
                 try:
                     async for batch in chunks:
@@ -113,6 +122,9 @@ async def generate(
                     async for events in told:
                         if events:
                             yield events
+            case Judge(text, told):
+                assert judge is not None, "a run with a form has somebody to judge it"
+                machine.judged(await judge(text, told))
             case Park() | End():
                 return
 

@@ -43,8 +43,12 @@ async def _gone_on(
     *before, begun = request.messages
     continuation = Continuation(begun.content)
     # A model that thinks first has begun a new turn, not gone on with this one; many servers refuse the two together.
+    # A form is held to from the first word of a turn on: with it the model could only begin the answer again.
     request = replace(
-        request, messages=(*before, replace(begun, content=begun.content.rstrip(), thinking="")), think=False
+        request,
+        messages=(*before, replace(begun, content=begun.content.rstrip(), thinking="")),
+        think=False,
+        response_format=None,
     )
     said = False
     try:

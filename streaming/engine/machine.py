@@ -30,6 +30,7 @@ from streaming.engine.outcome import (
 from streaming.engine.parking import Approved, Asks, Parking, Ruling, nobody_is_asked
 from streaming.engine.retold import as_messages, prompt_calls, retell
 from streaming.engine.room import size, what_fits
+from streaming.engine.structured import Verdict, ended, once_more, withheld_of
 from streaming.engine.teller import Teller
 from streaming.engine.turn import NOT_FINISHED, Turn, follow, result_message
 from streaming.protocol.approvals import NEVER_ALLOWED, waits
@@ -51,9 +52,21 @@ MAX_REASON = 100  # characters of a model server's own word for why it stopped
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Ask the model with these messages and feed what it says."""
+    """Ask the model with these messages and feed what it says. ``corrects``: it has given its answer, in another form
+    than was asked for, and is to give it once more; no tools are needed for that.
+    """
 
     messages: tuple[PromptMessage, ...]
+    corrects: bool = False
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """The answer is to have a form: find out whether this has it, and say so with ``judged``. ``told``: readers have
+    seen the text already.
+    """
+
+    text: str
+    told: bool
 
 
 class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +96,7 @@ class End(msgspec.Struct, frozen=True):
     outcome: Completed | Incomplete
 
 
-Next = Ask | RunTools | Park | End
+Next = Ask | RunTools | Judge | Park | End
 
 
 class RunMachine:
@@ -123,6 +136,8 @@ class RunMachine:
         self._cut: set[str] = set()
         self._notices: list[Notice] = []
         self._room = limits.max_answer - size(answer.text) - size(answer.thinking)
+        self._withheld = withheld_of(run, told=bool(answer.text.strip()))
+        self._unjudged: Completed | None = None  # how the run ends if its answer has the form that was asked for
         self._outcome: Completed | Incomplete | None = None
 
     @property
@@ -168,7 +183,11 @@ class RunMachine:
             return End(self._outcome)
         if self._waiting:
             return Park(tuple(self._waiting.values()))
-        return Ask(self._messages)
+        if self._withheld is None:
+            return Ask(self._messages)
+        if self._unjudged is not None:
+            return Judge(self.answer.text + self._withheld.text, self._withheld.told)
+        return Ask(self._messages, corrects=self._withheld.outcome.repaired)
 
     def give_prompt(self, messages: tuple[PromptMessage, ...], *, notices: Sequence[Notice] = ()) -> None:
         """What the model is to be asked with, where that was not known when the machine was made. ``notices`` say what
@@ -271,7 +290,8 @@ class RunMachine:
             match chunk:
                 case Text():
                     self._teller.end_thinking(at=at)
-                    self._teller.text(self._what_fits(chunk.text))
+                    piece = self._what_fits(chunk.text)
+                    self._teller.text(piece if self._withheld is None else self._withheld.take(piece))
                 case Thinking():
                     if piece := self._what_fits(chunk.text):
                         self._teller.think(piece, at=at)
@@ -293,6 +313,9 @@ class RunMachine:
             self._note_what_was_left_out(finish.left_out)
         reason = None if finish is None or finish.reason is None else clean(finish.reason)[:MAX_REASON]
         cut_off = "max_tokens" if self.answer_full else CUT_OFF.get(reason or "")
+        if self._withheld is not None and self._turn.calls and (said := self._withheld.take_out()):
+            self._teller.think(said, at=at)
+            self._teller.end_thinking(at=at)
         shown = max(self.limits.max_calls_shown, self.limits.max_tool_steps + 1)
         for call in self._turn.calls[:shown]:
             vetted = self._open_call(call, at=at, cut_off=cut_off is not None)
@@ -300,10 +323,27 @@ class RunMachine:
                 self._outcome = Incomplete(vetted.ends_run, reason)
         if cut_off is not None:
             self._outcome = Incomplete(cut_off, reason)
-        elif not self._turn.calls:
+        elif not self._turn.calls and self._withheld is None:
             self._outcome = Completed(reason)
+        elif not self._turn.calls:
+            self._unjudged = Completed(reason)
         self._end_round()
         return self._teller.take()
+
+    def judged(self, verdict: Verdict) -> None:
+        """What came of ``Judge``. An answer that does not have its form, and that nobody has seen, is asked for once
+        more; the second one stands as it is.
+        """
+        self._require(isinstance(self.next, Judge), "nothing is to be judged")
+        assert self._withheld is not None
+        said, completed, self._unjudged = self._withheld.text, self._unjudged, None
+        if self._withheld.settle(verdict):
+            self._outcome = completed
+            return
+        assert verdict.error is not None
+        self._room += size(said)
+        self._turn = Turn()
+        self._messages = (*self._messages, *once_more(said, verdict.error))
 
     def tool_progress(self, step_id: str, *, output: str = "", progress: float | None = None) -> list[Event]:
         """The next piece of a running tool's output. What is over the limit is dropped, and the step says so."""
@@ -361,6 +401,7 @@ class RunMachine:
             error = _never_begun(step) or (_unknown_outcome(step) if left else None)
             self._teller.cancel(step.id, error, at=at, output_cut=step.id in self._cut)
         if self.answer.status == MessageStatus.IN_PROGRESS:
+            self._teller.text(self._withheld.rest() if self._withheld is not None else "")
             message = replace(self.answer, finished_at=rfc3339(at))
             self._teller.tell(message_end(outcome, run=self.run, message=message))
         run = self._final_run(outcome, at=at)
@@ -434,7 +475,7 @@ class RunMachine:
 
     def _end_round(self) -> None:
         """Once every call of the turn has its result, the model is to be told."""
-        if self._pending or self._waiting or self._outcome is not None:
+        if self._pending or self._waiting or self._outcome is not None or self._unjudged is not None:
             return
         turn = self._turn.as_prompt([call for call, _ in self._calls])
         results = [result_message(call, self.state.step(step_id)) for call, step_id in self._calls]
@@ -472,6 +513,7 @@ class RunMachine:
             usage=self._measure.usage(),
             timing=self._measure.timing(at=at),
             notices=noted(self.run.notices, self._notices),
+            structured=None if self._withheld is None else ended(self._withheld.outcome),
         )
 
     def _note_what_was_left_out(self, names: Sequence[str]) -> None:
@@ -480,7 +522,7 @@ class RunMachine:
 
     def _require_asking(self) -> None:
         asking = self._begun and not self.ended and self._outcome is None and not (self._pending or self._waiting)
-        self._require(asking, "the model was not asked")
+        self._require(asking and self._unjudged is None, "the model was not asked")
 
     def _require_pending(self, step_id: str) -> None:
         self._require(step_id in self._pending and not self.ended, f"no tool runs as step {step_id}")

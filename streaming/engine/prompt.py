@@ -13,9 +13,11 @@ from streaming.engine.context import HistoryMessage, build_prompt
 from streaming.engine.measure import SoFar
 from streaming.engine.parking import SWAPPED, Approved, Decided, Refused, Ruling, denied
 from streaming.engine.retold import as_messages, retell
+from streaming.engine.structured import with_instructions
 from streaming.engine.window import Window
 from streaming.protocol import objects
 from streaming.protocol.parameters import NONE, Parameters, readable
+from streaming.protocol.response_format import ResponseFormat, stored
 from streaming.protocol.snapshot import RunState
 from streaming.providers.base import PromptMessage
 
@@ -40,6 +42,7 @@ class Prompt:
     parameters: Parameters = NONE
     steps_before: Sequence[objects.Step] = ()
     older: bool = False
+    response_format: ResponseFormat | None = None
 
     @property
     def is_short(self) -> bool:
@@ -48,7 +51,9 @@ class Prompt:
 
     def messages(self) -> tuple[PromptMessage, ...]:
         """All that there is to ask with, up to the question."""
-        return build_prompt(history=self.history, system_prompt=self.system_prompt)
+        return build_prompt(
+            history=self.history, system_prompt=with_instructions(self.system_prompt, self.response_format)
+        )
 
     def within(self, window: Window, *, begun: RunState) -> tuple[PromptMessage, ...]:
         """What of that fits the model's window, together with what the answer that was ``begun`` has by now."""
@@ -86,6 +91,7 @@ def prompt_at_hand(run: Run) -> Prompt | None:
         system_prompt=_system_prompt(run, run.thread.system_prompt),
         tools=run.tools,
         parameters=readable(run.parameters),
+        response_format=stored(run.response_format),
     )
 
 
@@ -103,6 +109,7 @@ def load_prompt(run_id: UUID) -> Prompt:
         system_prompt=_system_prompt(run, found.system_prompt),
         tools=run.tools,
         parameters=readable(run.parameters),
+        response_format=stored(run.response_format),
         steps_before=[wire.step_object(step) for step in selectors.steps_before(run=run)],
         older=bool(messages) and messages[0].parent_id is not None,
     )

@@ -26,6 +26,7 @@ from streaming.engine.parking import Decided
 from streaming.engine.prompt import Prompt, load_decisions, load_prompt
 from streaming.engine.recorder import Recorder
 from streaming.engine.salvage import salvage
+from streaming.engine.structured import Verdict, judge
 from streaming.engine.window import Window
 from streaming.engine.workshop import Workshop
 from streaming.eventlog.base import Fenced
@@ -302,10 +303,16 @@ class Worker:
             clock=self._now,
             first_wait=_wait_for(model),
             window=window,
+            response_format=prompt.response_format,
+            judge=partial(self._judge, prompt),
         )
         async with aclosing(events):
             async for batch in events:
                 await recorder.record(batch)
+
+    async def _judge(self, prompt: Prompt, text: str, told: bool) -> Verdict:
+        assert prompt.response_format is not None
+        return await self._shop.offload(judge, text, prompt.response_format, told=told)
 
     async def _goes_on(self) -> bool | None:
         return await self._shop.offload(learning.continues, model=self.model)

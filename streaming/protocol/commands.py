@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from streaming.protocol.errors import InvalidRequest, UnknownField
 from streaming.protocol.parameters import Parameters, unknown_names
+from streaming.protocol.response_format import ResponseFormat
 from streaming.protocol.text import clean
 
 MAX_CONTENT = 400_000  # characters: beyond any model's window worth paying for, well under the body limit
@@ -50,12 +51,15 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     tools: Annotated[list[ToolName], Meta(max_length=100)] | None = None
     system_prompt: SystemPrompt | None = None
     parameters: dict[str, Any] = {}
+    response_format: ResponseFormat | None = None
 
     def __post_init__(self) -> None:
         if self.regenerate and (self.content or self.edit or self.parent_id or self.go_on):
             raise ValueError("regenerate stands alone: it asks the old question again")
         if self.go_on and (self.content or self.edit or self.parent_id or self.models):
             raise ValueError("continue stands alone: it goes on with the old answer")
+        if self.go_on and self.response_format:
+            raise ValueError("continue and response_format exclude each other: an answer goes on in the form it has")
         if self.edit and self.parent_id:
             raise ValueError("edit and parent_id exclude each other")
         if self.model and self.models:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from streaming.protocol.errors import ErrorObject
 from streaming.protocol.notices import Notice
+from streaming.protocol.response_format import Structured
 
 StepKind = Literal["reasoning", "tool_calls"]
 
@@ -58,6 +59,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     timing: Timing | None = None
     notices: list[Notice] = []
+    structured: Structured | None = None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

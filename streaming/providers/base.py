@@ -10,6 +10,7 @@ import msgspec
 
 from streaming.protocol.objects import Usage
 from streaming.protocol.parameters import Parameters
+from streaming.protocol.response_format import ResponseFormat
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -77,6 +78,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a model is asked. ``think`` None leaves it to the server, and counts where ``parameters`` say otherwise.
     ``tools_wished``: they were asked for by name, so that somebody minds where they are not taken. ``whole``: a prompt
     that is too long is to be refused, not cut short by the server.
+    ``response_format`` is asked for in words as well, by the messages.
     """
 
     model: str
@@ -86,6 +88,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     think: bool | str | None = None
     parameters: Parameters = Parameters()
     whole: bool = False
+    response_format: ResponseFormat | None = None
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,8 +99,8 @@ class HttpProvider(ABC, Generic[Piece]):
         splitter = self._splitter()
         fault: UpstreamError | None = None
         concluded = False
-        async with self._asked(request, stream=True) as (response, deadline):
-            answer = self._answer(request)
+        async with self._asked(request, stream=True) as (response, deadline, left_out):
+            answer = self._answer(left_out)
             self._check_stream(response)
             reader = self._reader(response, deadline, beat=self._beat)
             while not answer.finished and fault is None:
@@ -149,8 +149,7 @@ class HttpProvider(ABC, Generic[Piece]):
         return asyncio.get_running_loop().time() + self._first_byte
 
     @abstractmethod
-    def _answer(self, request: ChatRequest) -> Fold[Piece]:
-        """For a request that the server has taken."""
+    def _answer(self, left_out: tuple[str, ...]) -> Fold[Piece]: ...
 
     @abstractmethod
     def _splitter(self) -> Splitter[Piece]: ...
@@ -158,8 +157,10 @@ class HttpProvider(ABC, Generic[Piece]):
     @abstractmethod
     def _asked(
         self, request: ChatRequest, *, stream: bool
-    ) -> AbstractAsyncContextManager[tuple[httpx.Response, float]]:
-        """The 200 answer to ``request``, and until when its first byte may take. Closed, it is closed on the wire."""
+    ) -> AbstractAsyncContextManager[tuple[httpx.Response, float, tuple[str, ...]]]:
+        """The 200 answer to ``request``, until when its first byte may take, and what was asked for and had to be left
+        out, in people's words. Closed, it is closed on the wire.
+        """
 
     @abstractmethod
     def _check_stream(self, response: httpx.Response) -> None:

@@ -23,7 +23,7 @@ from streaming.providers.base import ChatRequest, Chunk, ModelInfo
 from streaming.providers.http_client import header
 from streaming.providers.http_provider import HttpProvider, UpstreamNumbers
 from streaming.providers.ndjson import LineSplitter
-from streaming.providers.ollama_errors import NOT_OLLAMA, http_failure
+from streaming.providers.ollama_errors import NOT_OLLAMA, http_failure, refuses_format
 from streaming.providers.ollama_models import Contexts, Facts, Tag, can_chat, facts_of_show, loaded, model_info, tags
 from streaming.providers.ollama_wire import Answer, request_body
 from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
@@ -60,8 +60,8 @@ class OllamaProvider(HttpProvider[bytes]):
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
-        answer = Answer()
-        async with self._asked(request, stream=False) as (response, deadline):
+        async with self._asked(request, stream=False) as (response, deadline, left_out):
+            answer = self._answer(left_out)
             kind = header(response, "content-type").lower()
             if "json" not in kind:
                 raise UpstreamProtocol(NOT_OLLAMA)
@@ -98,19 +98,29 @@ class OllamaProvider(HttpProvider[bytes]):
         ]
 
     @asynccontextmanager
-    async def _asked(self, request: ChatRequest, *, stream: bool) -> AsyncIterator[tuple[httpx.Response, float]]:
-        try:
-            body = dumps(request_body(request, stream=stream, num_ctx=self._contexts.num_ctx(request.model)))
-        except (TypeError, ValueError) as fault:  # NaN among the options, say
-            raise InvalidRequest("The parameters cannot be written as JSON.") from fault
+    async def _asked(
+        self, request: ChatRequest, *, stream: bool
+    ) -> AsyncIterator[tuple[httpx.Response, float, tuple[str, ...]]]:
+        """A schema of which Ollama can make no grammar is left out, at once; the prompt has it in words."""
         deadline = self._answer_deadline()
-        async with answered(self._client, "POST", "/api/chat", body=body, deadline=deadline) as response:
-            if response.status_code != 200:
-                raise await self._refusal(response, streaming=stream)
-            yield response, deadline
+        num_ctx = self._contexts.num_ctx(request.model)
+        left_out: tuple[str, ...] = ()
+        while True:
+            try:
+                body = dumps(request_body(request, stream=stream, num_ctx=num_ctx, without_format=bool(left_out)))
+            except (TypeError, ValueError) as fault:  # NaN among the options, say
+                raise InvalidRequest("The parameters cannot be written as JSON.") from fault
+            async with answered(self._client, "POST", "/api/chat", body=body, deadline=deadline) as response:
+                if response.status_code == 200:
+                    yield response, deadline, left_out
+                    return
+                refusal = await read_refusal(response)
+            if request.response_format is None or left_out or not refuses_format(refusal):
+                raise http_failure(refusal, streaming=stream, now=time.time())
+            left_out = ("response_format",)
 
-    def _answer(self, request: ChatRequest) -> Answer:
-        return Answer()
+    def _answer(self, left_out: tuple[str, ...]) -> Answer:
+        return Answer(left_out=left_out)
 
     def _splitter(self) -> LineSplitter:
         return LineSplitter(max_line=self.max_line)

@@ -44,6 +44,9 @@ _LASTING = re.compile(
 )
 
 
+_FORMAT = re.compile(r"\bformat\b|\bjson schema\b|\bgrammar\b", re.I)
+
+
 def http_failure(answer: HttpAnswer, *, streaming: bool, now: float) -> UpstreamError:
     """The error that ``answer`` stands for. ``streaming``: a stream was asked for; ``now`` is in seconds since 1970."""
     error = _error_of(answer)
@@ -74,6 +77,12 @@ def http_failure(answer: HttpAnswer, *, streaming: bool, now: float) -> Upstream
         case status if status >= 300:
             return UpstreamProtocol(REDIRECTED, details=details)
     return UpstreamProtocol(details=details)
+
+
+def refuses_format(answer: HttpAnswer) -> bool:
+    """Whether the server says that it can make nothing of the form that the answer is to have: a 400 or a 500."""
+    text = unwrapped(_error_of(answer)).text
+    return answer.status in (400, 500) and text is not None and _FORMAT.search(text) is not None
 
 
 def named_failure(error: Any) -> UpstreamError:

@@ -25,7 +25,9 @@ _OPTIONS = (
 )
 
 
-def request_body(request: ChatRequest, *, stream: bool, num_ctx: int | None = None) -> dict[str, Any]:
+def request_body(
+    request: ChatRequest, *, stream: bool, num_ctx: int | None = None, without_format: bool = False
+) -> dict[str, Any]:
     """The body of POST /api/chat. What was not asked for is left to the server.
 
     ``num_ctx`` is the administrator's, one for a model: another one makes the server load it anew.
@@ -34,6 +36,9 @@ def request_body(request: ChatRequest, *, stream: bool, num_ctx: int | None = No
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
     body["stream"] = stream
+    # Held to a form, a model cannot call a tool: where tools are offered, the words in the prompt must do.
+    if request.response_format is not None and not request.tools and not without_format:
+        body["format"] = request.response_format.schema or "json"
     if request.think is not None:
         body["think"] = request.think
     asked = request.parameters
@@ -107,15 +112,22 @@ class Answer:
 
     ``feed`` never raises: what came before a failure is returned first, and the failure then stands in ``failure``.
     After the Finish, and after a failure, further lines are ignored. ``replaced`` counts the lines that were not UTF-8.
+    ``left_out`` is passed on with the Finish.
     """
 
     concluded = False  # its reason to stop and its end are one line
 
-    def __init__(self, *, make_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(4)}") -> None:
+    def __init__(
+        self,
+        *,
+        left_out: tuple[str, ...] = (),
+        make_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(4)}",
+    ) -> None:
         self.finished = False
         self.failure: UpstreamError | None = None
         self.model: str | None = None
         self.replaced = 0
+        self._left_out = left_out
         self._make_id = make_id
         self._ids: set[str] = set()
         self._lines = 0
@@ -170,7 +182,7 @@ class Answer:
         reason = reason if isinstance(reason, str) and reason else None
         if record.get("done") is True or reason is not None:  # some servers leave ``done`` out
             joined.flush()
-            joined.add(Finish(reason=reason, usage=_usage(record)))
+            joined.add(Finish(reason=reason, usage=_usage(record), left_out=self._left_out))
             self.finished = True
 
     def _message(self, message: Any, joined: Joined) -> None:

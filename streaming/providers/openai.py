@@ -55,8 +55,8 @@ class OpenAIProvider(HttpProvider[SseEvent]):
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
-        async with self._asked(request, stream=False) as (response, deadline):
-            answer = self._answer(request)
+        async with self._asked(request, stream=False) as (response, deadline, not_given):
+            answer = self._answer(not_given)
             kind = header(response, "content-type").lower()
             if "json" not in kind and "event-stream" not in kind:
                 raise UpstreamProtocol(NOT_OPENAI)
@@ -88,7 +88,9 @@ class OpenAIProvider(HttpProvider[SseEvent]):
         return [self._as_learned(model) for model in model_infos(self.name, body)]
 
     @asynccontextmanager
-    async def _asked(self, request: ChatRequest, *, stream: bool) -> AsyncIterator[tuple[httpx.Response, float]]:
+    async def _asked(
+        self, request: ChatRequest, *, stream: bool
+    ) -> AsyncIterator[tuple[httpx.Response, float, tuple[str, ...]]]:
         """A server that says that it does not take some part of the request is asked again without, at once."""
         deadline = self._answer_deadline()
         without = self._not_taken(request.model)
@@ -97,7 +99,7 @@ class OpenAIProvider(HttpProvider[SseEvent]):
             async with answered(self._client, "POST", "/chat/completions", body=body, deadline=deadline) as response:
                 if response.status_code == 200:
                     self._learn(request.model, without)
-                    yield response, deadline
+                    yield response, deadline, left_out(request, without) if without else ()
                     return
                 refusal = await read_refusal(response)
             without |= refused_parts(refusal)
@@ -115,8 +117,8 @@ class OpenAIProvider(HttpProvider[SseEvent]):
             check_encoding(response)
             return parsed(await read_whole(self._reader(response, deadline), limit=self.max_line))
 
-    def _answer(self, request: ChatRequest) -> Answer:
-        return Answer(max_text=self.max_line, secret=self._key, left_out=self._left_out(request))
+    def _answer(self, left_out: tuple[str, ...]) -> Answer:
+        return Answer(max_text=self.max_line, secret=self._key, left_out=left_out)
 
     def _splitter(self) -> SseSplitter:
         return SseSplitter(max_event=self.max_line)
@@ -129,11 +131,6 @@ class OpenAIProvider(HttpProvider[SseEvent]):
         if kind.startswith("application/json"):  # a stream was asked for, and one object is being sent
             raise StreamingRefused()
         raise UpstreamProtocol(NOT_OPENAI, details={"reason": "content_type"})
-
-    def _left_out(self, request: ChatRequest) -> tuple[str, ...]:
-        """Of a request that was taken just now."""
-        without = self._not_taken(request.model)
-        return left_out(request, without) if without else ()
 
     def _not_taken(self, model: str) -> frozenset[str]:
         until, refused = self._refused.get(model, (0.0, frozenset()))

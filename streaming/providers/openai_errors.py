@@ -44,13 +44,17 @@ _LOADING = re.compile(r"^loading model|model is (?:still )?loading", re.I)
 _DENIED = re.compile(
     r"\bnot support|n't support|\bunsupported\b|\bfound that support\b|\brequires?\b|\bnot (?:permitted|allowed|enabled"
     r"|available|implemented)\b|\bextra_forbidden\b|\bunrecognized\b|\bunknown (?:parameter|field|argument|name)\b"
-    r"|\bdisabled\b",
+    r"|\bdisabled\b|\btype is unavailable\b|\bcannot be combined\b|\bresponse_format.{0,10} must be\b",
     re.I,
 )
 # So much of a key is not shown either; servers that show a piece of one leave the last four characters.
 _PIECE = 6
 # What a request can do without, with the words that name it.
 _OPTIONAL = {
+    # Before the tools, with which some servers do not take it.
+    "response_format": re.compile(
+        r"response[_ ]format|\bjson[_ ](?:mode|schema|object)\b|\bstructured[_ ]output", re.I
+    ),
     "reasoning_content": re.compile(r"reasoning_content"),
     "reasoning_effort": re.compile(r"reasoning_effort"),
     "top_k": re.compile(r"\btop_k\b"),
@@ -58,6 +62,8 @@ _OPTIONAL = {
     "stream_options": re.compile(r"stream_options|include_usage", re.I),
     "tools": re.compile(r"\btools?\b|\btool[-_ ]|\bfunction[-_ ]?call", re.I),
 }
+# This is no part that the server does not take, but a schema that it does not: its words are for whoever wrote it.
+_BAD_SCHEMA = re.compile(r"\binvalid (?:json )?schema\b", re.I)
 _REFUSALS = frozenset({400, 404, 405, 415, 422, 500, 501})
 
 
@@ -110,7 +116,7 @@ def refused_parts(answer: HttpAnswer) -> frozenset[str]:
     them.
     """
     words = answer.body[:4096].decode(errors="replace")
-    if answer.status not in _REFUSALS or not _DENIED.search(words):
+    if answer.status not in _REFUSALS or not _DENIED.search(words) or _BAD_SCHEMA.search(words):
         return frozenset()
     error = _error_of(answer)
     named = error.get("param") if isinstance(error, dict) else None

@@ -30,7 +30,7 @@ _REASONS = {
 _PARAMETERS = ("temperature", "top_p", "top_k", "seed", "max_tokens")
 _EFFORTS = {"max": "high"}  # Ollama's strongest word is none of OpenAI's
 # What a person asked for, by the field that carries it. Without the others a server may be asked, and nobody minds.
-_ASKED_FOR = {"tools": "tools", "reasoning_effort": "thinking", "top_k": "top_k"}
+_ASKED_FOR = {"response_format": "response_format", "tools": "tools", "reasoning_effort": "thinking", "top_k": "top_k"}
 _NO_REASON = frozenset({"", "null", "None"})
 # With these a server says that it gave up: no answer is whole because of them.
 _GIVEN_UP = frozenset({"abort", "aborted", "cancelled", "canceled"})
@@ -43,13 +43,16 @@ def request_body(request: ChatRequest, *, stream: bool, without: frozenset[str] 
     ``context_length``, for which this wire has no words: the engine says so, and makes the prompt fit. Of ``think``
     only a level has a word that servers share.
 
-    ``without`` are those of ``tools``, ``stream_options``, ``reasoning_content``, ``reasoning_effort``, ``top_k`` and
-    ``max_tokens`` that the server does not take; for the last it has another word then.
+    ``without`` are those of ``response_format``, ``tools``, ``stream_options``, ``reasoning_content``,
+    ``reasoning_effort``, ``top_k`` and ``max_tokens`` that the server does not take; for the last it has another word
+    then.
     """
     messages = [_message(message, thinking="reasoning_content" not in without) for message in request.messages]
     body = {**_parameters(request.parameters, without), "model": request.model, "messages": messages}
     if request.tools and "tools" not in without:
         body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.response_format is not None and "response_format" not in without:
+        body["response_format"] = msgspec.to_builtins(request.response_format)
     if isinstance(request.think, str) and "reasoning_effort" not in without:
         body["reasoning_effort"] = _EFFORTS.get(request.think, request.think)
     body["stream"] = stream

@@ -196,7 +196,11 @@ async def _state(running: Engine, run: Run) -> dict[str, Any]:
 
 
 def _how_asked(run: Run) -> dict[str, Any]:
-    return {"parameters": run.parameters, "system_prompt": run.system_prompt}
+    return {
+        "parameters": run.parameters,
+        "system_prompt": run.system_prompt,
+        "response_format": run.response_format,
+    }
 
 
 async def _told_so_far(running: Engine, run: Run) -> RunState:

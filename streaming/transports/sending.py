@@ -18,6 +18,7 @@ from conversations.services.run_cancel import cancel_run
 from conversations.services.run_open import Choose, Opened, open_run
 from conversations.services.run_rows import Choice
 from conversations.services.run_waiting import INTERRUPTED, change_waiting, start_waiting
+from streaming.protocol import response_format
 from streaming.protocol.commands import Chat, Send, WaitingChanges, body_hash
 from streaming.protocol.errors import Draining, ModelUnknown, NotAuthenticated, NotFound, ThreadBusy
 from streaming.protocol.lifecycle import ACTIVE
@@ -66,6 +67,8 @@ async def find_run(principal: Principal, run_id: UUID | str) -> Run:
 async def _open(
     engine: Engine, principal: Principal, thread_id: UUID | str | None, command: Send, key: Key | None
 ) -> Opened:
+    if command.response_format is not None:
+        await sync_to_async(response_format.check)(command.response_format)
     names = await _model_names(principal, thread_id, command)
     choose = await _choosing(engine, principal, names)
     deadline = asyncio.get_running_loop().time() + INTERRUPTED_WITHIN

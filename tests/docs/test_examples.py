@@ -195,6 +195,11 @@ async def test_an_answer_comes_by_long_poll(server: ChatServer, people: People, 
         assert (await example.end()).split() == WHOLE.split()
 
 
+async def test_an_answer_that_fits_its_schema_is_a_value(server: ChatServer, people: People) -> None:
+    async with running(server.url, people["ada"].token, "structured.py", "Who?", model="ollama/form-mends") as example:
+        assert await example.end() == "Ada is 36.\n"
+
+
 @pytest.mark.parametrize("words", [("cancel.py", "Why?"), ("ask.mjs", "Why?", "--stop")], ids=lambda words: words[0])
 async def test_an_answer_is_stopped_after_its_first_words(
     server: ChatServer, people: People, words: tuple[str, ...]

@@ -8,10 +8,12 @@ import pytest
 
 from chatserver.accounts.api import api_urlpatterns
 from conversations.api.urls import urlpatterns as resources
+from streaming.engine import structured
 from streaming.engine.calls import MAX_STEPS, REPEAT_LIMIT
 from streaming.protocol.errors import ChatError
 from streaming.protocol.events import BY_NAME, HINTS, TERMINAL_EVENTS
 from streaming.protocol.feed import RECORDED, RESET
+from streaming.protocol.json_schema import NOT_TAKEN
 from streaming.protocol.lifecycle import TRANSITIONS
 from streaming.transports.routing import websocket_urlpatterns
 from streaming.transports.session import COMMANDS, CloseCode
@@ -20,7 +22,7 @@ from streaming.transports.urls import urlpatterns as runs
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEXT = (ROOT / "docs" / "protocol.md").read_text()
 PACKAGES = ("chatserver", "conversations", "streaming")
-NOTICES = ROOT / "streaming" / "protocol" / "notices.py"
+ELSEWHERE = {"notices.py", "structured.py"}  # whose codes are no errors of a call, a run or a step
 REPLIES = frozenset({"ack", "error", "pong", "session.ready"})
 
 
@@ -54,8 +56,8 @@ def classes(base: type[ChatError]) -> Iterator[type[ChatError]]:
 
 def written_codes() -> set[str]:
     """Every code that stands in the source as one, in whatever class or call."""
-    paths = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path != NOTICES)
-    sources = (path.read_text() for path in paths)
+    paths = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    sources = (path.read_text() for path in paths if path.name not in ELSEWHERE)
     return {code for source in sources for code in re.findall(r'\bcode ?= ?"([a-z_]+)"', source)}
 
 
@@ -104,7 +106,20 @@ def test_the_error_codes_are_those_of_the_code() -> None:
 def test_every_notice_is_told_and_no_other() -> None:
     (line,) = re.findall(r"^- \*\*notice\*\*: .*?(?=^- |\Z)", section("Objects"), re.M | re.S)
     told = re.findall(r"`([a-z_]+)` \(", line.partition("Codes:")[2])
-    assert sorted(told) == sorted(re.findall(r'\bcode="([a-z_]+)"', NOTICES.read_text()))
+    assert sorted(told) == sorted(
+        re.findall(r'\bcode="([a-z_]+)"', (ROOT / "streaming" / "protocol" / "notices.py").read_text())
+    )
+
+
+def test_what_may_be_wrong_with_a_structured_answer_is_told() -> None:
+    ours = {structured.NOT_JSON, structured.SCHEMA_MISMATCH, structured.NOT_CHECKED, structured.ENDED_EARLY.code}
+    assert set(first_names("Structured answers")) == ours
+
+
+def test_every_keyword_that_a_schema_may_not_have_is_told() -> None:
+    told = section("Structured answers")
+    plain = {keyword for keyword in NOT_TAKEN if not keyword.startswith(("$dynamic", "$recursive"))}
+    assert {keyword for keyword in plain if f"`{keyword}`" in told} == plain
 
 
 def test_statuses_and_retryability_are_told_right() -> None:

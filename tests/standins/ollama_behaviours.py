@@ -23,9 +23,14 @@ loop-tools, repeat-tools, parallel-tools, thoughtful-tools, unknown-tool, bad-ar
                       tool that is not there; arguments that are no JSON; a call of write_journal (the last five answer
                       in the next turn)
 think-tags            thinking in <think> tags inside the content
+form-good, form-fenced, form-mends, form-never, form-cut, no-form
+                      a small JSON object; the same as a block of code; one with a wrong age, and the right one when it
+                      is told so; a wrong one always; half of it, ended by length; a good one, but a form is refused
 
-Asked with the beginning of their own turn, those of the first two rows, slow, bench, think, echo and the tool callers
-go on with it, as Ollama does; gated begins again.
+All of them stop after num_predict (max_tokens) tokens where that is asked for, but gated and the tool callers.
+
+Asked with the beginning of their own turn, those of the first two rows, slow, bench, think, echo, form and the tool
+callers go on with it, as Ollama does, unless they are held to a form; gated begins again.
 """
 
 import asyncio
@@ -110,6 +115,9 @@ class Behaviours:
         elif name == "namer":
             async for item in self._text(body, answers.tokens_of(answers.afterthought(body["messages"]))):
                 yield item
+        elif name.startswith("form-") or name == "no-form":
+            async for item in self._formed(body, name):
+                yield item
         elif name.endswith("-tools") or name in ("unknown-tool", "bad-arguments"):
             async for item in self._tools(body, name):
                 yield item
@@ -139,18 +147,35 @@ class Behaviours:
     async def _text(
         self, body: Record, tokens: list[str], *, before: int = 0, rate: float | None = None
     ) -> AsyncIterator[Record]:
-        async for token in self._paced(still_to_say(body, tokens), rate=rate):
+        left = still_to_say(body, tokens)
+        most = (body.get("options") or {}).get("num_predict") or body.get("max_tokens") or len(left)
+        async for token in self._paced(left[:most], rate=rate):
             yield answers.line(body["model"], content=token)
-        yield self._last(body, before + len(tokens))
+        last = self._last(body, before + len(tokens))
+        yield last | {"done_reason": "length"} if most < len(left) else last
+
+    async def _formed(self, body: Record, name: str) -> AsyncIterator[Record]:
+        told = "Answer again" in answers.last_question(body["messages"])
+        text = WRONG_FORM if name == "form-never" or (name == "form-mends" and not told) else FORM
+        if name == "form-fenced":
+            text = f"```json\n{text}\n```"
+        if name == "form-cut" and not body["begun"]:
+            async for record in self._text({**body, "max_tokens": 3}, answers.tokens_of(text)):
+                yield record
+            return
+        held_to_it = bool(body.get("format") or body.get("response_format"))
+        if body["begun"] and held_to_it:  # a grammar knows nothing of what was said before
+            body = {**body, "begun": ""}
+        async for record in self._text(body, answers.tokens_of(text)):
+            yield record
 
     async def _counted(self, body: Record, paced: re.Match[str]) -> AsyncIterator[Record]:
         count, rate = int(paced[2]), 0.0 if paced[3] == "max" else float(paced[3])
         if paced[1] == "think" and not body["begun"]:
             async for token in self._paced(answers.counted(count), rate=rate):
                 yield answers.line(body["model"], thinking=token)
-        async for token in self._paced(still_to_say(body, [*answers.counted(count)]), rate=rate):
-            yield answers.line(body["model"], content=token)
-        yield self._last(body, count)
+        async for record in self._text(body, [*answers.counted(count)], rate=rate):
+            yield record
 
     async def _gated(self, body: Record, count: int) -> AsyncIterator[Record]:
         gate = self.gate
@@ -261,8 +286,9 @@ FAULTS = {
     *("hang-headers", "hang-first", "hang-mid", "reset-mid", "eof-mid", "end-early", "error-mid"),
     *("bad-json", "html", "empty", "long-line", "think-tags", "no-stream", "json-only"),
     *("loop-tools", "repeat-tools", "parallel-tools", "unknown-tool", "bad-arguments", "guarded-tools"),
-    "thoughtful-tools",
+    *("thoughtful-tools", "no-form", "form-good", "form-fenced", "form-mends", "form-never", "form-cut"),
 }
+FORM, WRONG_FORM = '{"name": "Ada", "age": 36}', '{"name": "Ada", "age": "old"}'
 PATTERNS = re.compile(
     r"namer|(?:slow|bench|think)-\d+@(?:max|[\d.]+)|(?:gated|echo|window)-\d+|(?:goes-on|repeats|begins-again|refuses)-\d+(?:@(?:max|[\d.]+))?|status-\d{3}|flaky-\d+|(?:trace|cut)/.+"
 )
@@ -304,6 +330,8 @@ def check(body: Record) -> None:
     if isinstance(think, str) and think not in ("high", "medium", "low", "max"):
         levels = '(must be "high", "medium", "low", "max", true, or false)'
         raise Refusal(400, {"error": f'invalid think value: "{think}" {levels}'})
+    if (form := body.get("format")) and (name == "no-form" or (form != "json" and not isinstance(form, dict))):
+        raise Refusal(500, {"error": "invalid JSON schema in format"})
     stream = body.get("stream", True)
     if name == "no-stream" and stream:
         raise Refusal(400, {"error": "streaming is not supported by this server, send stream: false"})

@@ -316,6 +316,14 @@ def turn_down(asked: Record) -> None:
         raise problem('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set')
     if asked.get("model") == "no-thoughts" and any("reasoning_content" in message for message in asked["messages"]):
         raise problem("'messages.1' : property 'reasoning_content' is unsupported")
+    if form := asked.get("response_format"):
+        if asked.get("model") == "no-form":
+            raise problem("This response_format type is unavailable now")
+        named = form.get("json_schema", {}).get("name", "")
+        if form.get("type") not in ("json_object", "json_schema") or (form["type"] == "json_schema" and not named):
+            raise problem("Missing required parameter: 'response_format.json_schema'.", "response_format.json_schema")
+        if form["type"] == "json_object" and "json" not in json.dumps(asked["messages"]).lower():
+            raise problem("'messages' must contain the word 'json' in some form", "messages")
     if asked.get("model") == "no-options" and "stream_options" in asked:
         raise problem("Extra inputs are not permitted, field: 'stream_options'")
 

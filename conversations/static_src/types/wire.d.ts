@@ -52,6 +52,14 @@ declare namespace Wire {
     usage?: Usage | null;
     timing?: Timing | null;
     notices?: Notice[];
+    structured?: Structured | null;
+  }
+
+  /** What became of an answer that was to be JSON; `valid` is null until it has ended. */
+  interface Structured {
+    valid: boolean | null;
+    repaired: boolean;
+    error?: Failure | null;
   }
 
   /** What a person should know of how a run was asked. */

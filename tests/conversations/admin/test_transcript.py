@@ -255,6 +255,18 @@ def test_an_error_is_shown_with_its_code_and_log_id(reader: Client, user: Any) -
     assert "abc" in page
 
 
+@pytest.mark.parametrize(
+    ("structured", "words"),
+    [
+        ({"valid": True, "repaired": True, "error": {"code": "not_json"}}, "valid, at the second try"),
+        ({"valid": False, "repaired": False, "error": {"code": "not_json"}}, "not valid: not_json"),
+    ],
+)
+def test_what_became_of_its_form_is_shown(reader: Client, said: Run, structured: Any, words: str) -> None:
+    Run.objects.filter(pk=said.pk).update(structured=structured)
+    assert words in opened(reader, page_of(said.thread_id))
+
+
 def test_other_versions_are_linked_and_can_be_read(reader: Client, said: Run, user: Any) -> None:
     answer(ask(user, None, thread=said.thread, regenerate=str(said.answer_id)).run, "echidna answer")
     newest = opened(reader, page_of(said.thread_id))

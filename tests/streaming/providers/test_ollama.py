@@ -25,6 +25,7 @@ from streaming.protocol.errors import (
     UpstreamUnreachable,
 )
 from streaming.protocol.parameters import Parameters
+from streaming.protocol.response_format import JsonSchema, ResponseFormat
 from streaming.providers.base import ChatRequest, Finish, PromptMessage, Text, Thinking, ToolCall, ToolSpec
 from streaming.providers.ollama import OllamaProvider
 from tests.support.certificates import own_certificate
@@ -488,3 +489,20 @@ async def test_a_password_in_the_address_is_sent_and_never_shown():
         await everything(provider, asking("llama3.2"))
         assert provider.shown_url == f"http://127.0.0.1:{port}"
     assert b"authorization: basic bwu6ahvzaa==" in (await asked).lower()
+
+
+FORM = ResponseFormat(type="json_schema", json_schema=JsonSchema(name="person", schema={"type": "object"}))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_form_of_which_it_can_make_no_grammar_is_left_out_at_once_and_that_is_told(whole, ollama, standin):
+    request = asking("no-form", response_format=FORM)
+    chunks = await ollama.complete(request) if whole else (await everything(ollama, request))[0]
+    assert (text_of(chunks), chunks[-1].left_out) == ('{"name": "Ada", "age": 36}', ("response_format",))
+    assert ["format" in body for body in standin.stats()["bodies"]] == [True, False]
+
+
+async def test_another_fault_of_a_request_with_a_form_is_that_fault(ollama, standin):
+    _, error = await everything(ollama, asking("status-400", response_format=FORM))
+    assert isinstance(error, UpstreamRefused)
+    assert len(standin.stats()["bodies"]) == 1

@@ -2,10 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from streaming.protocol.errors import ContextExceeded, UpstreamError, UpstreamProtocol
 from streaming.protocol.objects import Usage
 from streaming.protocol.parameters import Parameters
+from streaming.protocol.response_format import JsonSchema, ResponseFormat
 from streaming.providers.base import (
     ChatRequest,
     Finish,
@@ -400,3 +402,21 @@ def test_an_answer_without_streaming_goes_the_same_way(name, finish, endpoints):
     chunks = answer.feed([json.dumps(endpoints[name]).encode()])
     assert answer.finished == (finish is not None)
     assert type(chunks[0]) is (ToolCall if finish else Text)
+
+
+@pytest.mark.parametrize(
+    ("form", "format"),
+    [
+        (ResponseFormat(type="json_object"), "json"),
+        (
+            ResponseFormat(type="json_schema", json_schema=JsonSchema(name="a", schema={"type": "array"})),
+            {"type": "array"},
+        ),
+    ],
+)
+def test_a_form_is_its_schema_unless_tools_are_offered_or_it_is_not_taken(form, format):
+    asked = ChatRequest(model="m", messages=(), response_format=form)
+    assert request_body(asked, stream=True)["format"] == format
+    assert "format" not in request_body(asked, stream=True, without_format=True)
+    tool = ToolSpec(name="clock", description="Tells the time", parameters={"type": "object"})
+    assert "format" not in request_body(replace(asked, tools=(tool,)), stream=True)

@@ -29,6 +29,7 @@ from streaming.protocol.errors import (
 )
 from streaming.protocol.objects import Usage
 from streaming.protocol.parameters import Parameters
+from streaming.protocol.response_format import JsonSchema, ResponseFormat
 from streaming.providers.base import (
     ChatRequest,
     Finish,
@@ -653,3 +654,15 @@ async def test_the_official_client_sees_the_stand_ins_errors(model, kind, client
 
     with pytest.raises(kind):
         await ask()
+
+
+FORM = ResponseFormat(type="json_schema", json_schema=JsonSchema(name="person", schema={"type": "object"}))
+
+
+async def test_a_form_that_a_server_does_not_take_is_left_out_from_then_on_and_each_time_that_is_told(
+    provider, compatible
+):
+    for _ in range(2):
+        chunks, _ = await everything(provider, asking("no-form", response_format=FORM))
+        assert (text_of(chunks), chunks[-1].left_out) == ('{"name": "Ada", "age": 36}', ("response_format",))
+    assert ["response_format" in body for body in compatible.stats()["bodies"]] == [True, False, False]

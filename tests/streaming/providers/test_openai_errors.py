@@ -336,3 +336,28 @@ def test_words_with_the_key_in_them_are_not_shown_whatever_they_mean():
 def test_a_piece_of_the_key_is_not_shown_either(told):
     shown = failure(403, {"error": {"message": f"no access with {told}"}}, secret="sk-canary-0123456789")
     assert str(shown) == UpstreamRefused.sentence
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This response_format type is unavailable now",
+        "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+        "This model does not support response format `json_schema`. See supported models.",
+        "json mode cannot be combined with tool/function calling",
+        "'response_format.type' must be 'json_schema' or 'text'",
+        'response_format type must be one of "text" or "json_object", but got: json_schema',
+        "Unrecognized request argument supplied: response_format",
+    ],
+)
+def test_a_server_that_does_not_take_a_form_is_understood(message):
+    assert refused_parts(answer(400, {"error": {"message": message}})) == {"response_format"}
+
+
+def test_a_schema_that_it_does_not_take_is_for_whoever_wrote_it():
+    words = "Invalid schema for response_format 'person': In context=(), 'minLength' is not permitted."
+    refusal = answer(400, {"error": {"message": words, "param": "response_format"}})
+    assert refused_parts(refusal) == frozenset()
+    error = http_failure(refusal, streaming=True, now=NOW)
+    assert isinstance(error, UpstreamRefused)
+    assert "minLength" in error.message

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streaming.protocol.errors import ContextExceeded, UpstreamError, UpstreamProtocol, UpstreamTruncated
 from streaming.protocol.objects import Usage
 from streaming.protocol.parameters import Parameters
+from streaming.protocol.response_format import JsonSchema, ResponseFormat
 from streaming.providers.base import (
     ChatRequest,
     Finish,
@@ -19,7 +20,7 @@ from streaming.providers.base import (
     ToolCall,
     ToolSpec,
 )
-from streaming.providers.openai_wire import Answer, request_body
+from streaming.providers.openai_wire import Answer, left_out, request_body
 from streaming.providers.sse_lines import SseEvent, SseSplitter
 
 WIRES = Path(__file__).resolve().parents[2] / "wires"
@@ -580,3 +581,17 @@ def test_a_whole_answer_may_be_in_parts_too():
     content = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Yes."}]
     read = Read(event(choices=[{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]))
     assert (read.joined(Thinking), read.joined(Text), read.finish.reason) == ("Hm.", "Yes.", "stop")
+
+
+def test_a_form_is_told_as_it_came_tools_or_not_unless_it_is_not_taken():
+    wanted = JsonSchema(name="person", schema={"type": "object"}, strict=True)
+    asked = ChatRequest(
+        model="m", messages=(), response_format=ResponseFormat(type="json_schema", json_schema=wanted), tools=(WEATHER,)
+    )
+    body = request_body(asked, stream=True)
+    told = {"name": "person", "schema": {"type": "object"}, "strict": True}
+    assert body["response_format"] == {"type": "json_schema", "json_schema": told}
+    assert "tools" in body
+    without = frozenset({"response_format"})
+    assert "response_format" not in request_body(asked, stream=True, without=without)
+    assert left_out(asked, without) == ("response_format",)
