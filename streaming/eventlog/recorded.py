@@ -7,6 +7,7 @@ from conversations.models import Run
 from streaming.protocol.events import Snapshot
 from streaming.protocol.lifecycle import RunStatus
 from streaming.protocol.objects import Run as RunObject
+from streaming.protocol.response_format import Structured
 
 
 def recorded_snapshot(run: Run, *, gap: bool, reason: str) -> Snapshot:
@@ -40,4 +41,5 @@ def _before_the_end(run: RunObject) -> RunObject:
         error=None,
         usage=None,
         timing=None,
+        structured=None if run.structured is None else Structured(),
     )

@@ -3,6 +3,7 @@ each database.
 """
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,15 +11,20 @@ from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import User
 from conversations.models import Run
+from conversations.services.run_log import prune_logs
+from streaming.eventlog.recorded import recorded_snapshot
 from streaming.protocol.commands import Send, parse
 from streaming.protocol.errors import ChatError, InvalidRequest, UpstreamDropped
 from streaming.protocol.objects import Usage
-from streaming.protocol.response_format import stored
+from streaming.protocol.response_format import Structured, stored
+from streaming.protocol.snapshot import RunState
 from streaming.providers.base import ChatRequest, Finish, Text, Thinking, ToolCall
 from streaming.transports import sending
 from tests.support.bench import EngineBench, Stored, principal_of, running
 from tests.support.guarded import TOOLS
 from tests.support.histories import assert_valid
+from tests.support.redis_server import NEEDS_REDIS
+from tests.support.services import OwnRedis
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STOP = Finish(reason="stop", usage=Usage(prompt_tokens=3, completion_tokens=2))
@@ -180,6 +186,39 @@ async def test_a_send_that_waits_keeps_its_form(user: User) -> None:
         await bench.watch(waits)
         end = await bench.stored(waits)
     assert (end.answer.content, end.run.structured["valid"]) == (GOOD, True)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[OwnRedis]:
+    with OwnRedis() as redis:
+        yield redis
+
+
+@pytest.mark.parametrize("log", ["database", "memory", pytest.param("redis", marks=NEEDS_REDIS)])
+async def test_every_log_tells_it_whole_and_so_do_the_rows_when_it_is_gone(
+    user: User, settings: Any, request: pytest.FixtureRequest, log: str
+) -> None:
+    settings.EVENT_LOG = log
+    settings.REDIS_URL = request.getfixturevalue("redis").url if log == "redis" else ""
+    long = f'{{"age": 36, "text": "{"🦉" * 60_000}"}}'  # several deltas
+    async with running(user, [said("Hello."), said(WRONG), said(long)]) as bench:
+        run = await send(bench, {"content": "How old?", "response_format": FORM})
+        seen = await bench.watch(run)
+        late = await bench.watch(run)
+        await sync_to_async(prune_logs)(kept=-60, most=10)
+        await run.arefresh_from_db()
+        snapshot = await sync_to_async(recorded_snapshot)(run, gap=False, reason="log_pruned")
+        rest = await bench.engine.event_log.read(run_id=run.pk, after=snapshot.as_of)
+    assert seen.text == late.text == long
+    assert seen.names.count("thread.message.delta") > 1
+    assert snapshot.run.structured == Structured()
+    state = RunState()
+    state.apply(snapshot.as_of, snapshot)
+    state.extend(rest)
+    assert state.answer is not None
+    assert state.run is not None
+    assert state.run.structured is not None
+    assert (state.answer.content, state.terminal, state.run.structured.valid) == (long, True, True)
 
 
 @pytest.mark.parametrize("way", ["regenerate", "edit", "models"])
