@@ -123,6 +123,7 @@ def test_words_before_a_tool_call_are_no_part_of_the_answer_and_not_lost() -> No
     assert not machine.next.corrects
     assert machine.next.messages[1].content == "Let me see."
     turn(machine, Text("{}"), STOP)
+    assert machine.next == Judge("{}", told=False)
     machine.judged(Verdict(text="{}"))
     ending = machine.end(Completed("stop"), at=CREATED + 5)
     assert (ending.message.content, ending.message.thinking) == ("{}", "Let me see.")

@@ -133,7 +133,7 @@ def test_what_would_take_for_ever_is_given_up(schema: dict[str, Any], value: Any
     ("schema", "value"),
     [
         ({"pattern": "^(a+)+$"}, "a" * 100_000 + "!"),
-        ({"uniqueItems": True}, [[n] for n in range(100_000)] + [[1]]),
+        ({"uniqueItems": True}, [{"n": n} for n in range(30_000)] + [{"n": 1}]),
         ({"items": {"enum": list(range(5000))}}, ["a"] * 100_000),
     ],
     ids=["pattern", "unique", "enum"],
