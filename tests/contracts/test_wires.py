@@ -88,7 +88,7 @@ async def test_what_is_asked_for_of_a_thread_and_a_run_reaches_the_model_and_is_
     wish = {"temperature": 0.5, "seed": 7, "stop": "END", "keep_alive": 60}
     made = await ada.post("/api/v1/threads", {"model": "openai/llama3.2", "parameters": wish})
     path = f"/api/v1/threads/{made.json()['id']}/runs"
-    body = {"content": "Why?", "parameters": {"seed": None, "max_tokens": 9}}
+    body = {"content": "Why?", "parameters": {"seed": None, "max_tokens": 900}}
     answered = (await ada.post(f"{path}?wait=true", body)).json()
     assert answered["run"]["status"] == "completed"
     asked = keyed.stats()["bodies"][-1]
@@ -96,11 +96,11 @@ async def test_what_is_asked_for_of_a_thread_and_a_run_reaches_the_model_and_is_
         "temperature": 0.5,
         "seed": None,
         "stop": ["END"],
-        "max_tokens": 9,
+        "max_tokens": 900,
         "keep_alive": None,
     }
     shown = (await ada.get(f"/api/v1/runs/{answered['run']['id']}")).json()
-    assert shown["parameters"] == {"temperature": 0.5, "stop": "END", "keep_alive": 60, "max_tokens": 9}
+    assert shown["parameters"] == {"temperature": 0.5, "stop": "END", "keep_alive": 60, "max_tokens": 900}
     assert [(notice["code"], notice["details"]) for notice in shown["run"]["notices"]] == [
         ("parameters_left_out", {"names": ["keep_alive"]})
     ]
