@@ -6,7 +6,7 @@ ChatError
 │   ├── AddressTooLong · HeadersTooLarge
 │   ├── NotAuthenticated · Forbidden · NotFound
 │   ├── ThreadBusy · StaleHead · IdempotencyConflict · ApprovalClosed · ApprovalExpired
-│   ├── NotWaiting · QueueFull
+│   ├── NotWaiting · QueueFull · TooManyPulls
 │   └── RateLimited · TooManyStreams · TooManyWaiting
 ├── Unavailable           the server cannot now: Draining · StorageBusy · StorageFull
 ├── InternalError         our own fault; the log knows more
@@ -15,7 +15,8 @@ ChatError
     ├── UpstreamUnreachable · UpstreamTls · UpstreamTimeout · UpstreamStalled
     ├── UpstreamDropped · UpstreamTruncated · UpstreamProtocol
     ├── UpstreamRefused · UpstreamBusy · UpstreamKey · UpstreamFailed
-    └── ModelMissing · ContextExceeded · StreamingRefused
+    ├── ModelMissing · ContextExceeded · StreamingRefused
+    └── PullUnknown · UpstreamDiskFull
 
 A class exists where a caller would act differently. Each owns its code, the HTTP status it is answered with, whether
 retrying helps, and a sentence that is safe to show. Messages never carry secrets, addresses with credentials, or
@@ -168,6 +169,13 @@ class QueueFull(RequestError):
     status = 409
     retryable = True
     sentence = "No more messages can wait in this thread. Withdraw one, or wait until one is answered."
+
+
+class TooManyPulls(RequestError):
+    code = "too_many_pulls"
+    status = 409
+    retryable = True
+    sentence = "No more models can wait to be pulled. Cancel one, or wait until one is there."
 
 
 class NotWaiting(RequestError):
@@ -350,3 +358,15 @@ class StreamingRefused(UpstreamError):
 
     code = "streaming_refused"
     sentence = "The model server does not stream its answers."
+
+
+class PullUnknown(UpstreamError):
+    """Pulling it again changes nothing, but for a name that is spelt right."""
+
+    code = "pull_unknown"
+    sentence = "The registry has no model of this name. Check how it is spelt, its tag too."
+
+
+class UpstreamDiskFull(UpstreamError):
+    code = "upstream_disk_full"
+    sentence = "The model server's disk is full. Delete a model there, or have an administrator make room."

@@ -25,6 +25,7 @@ from streaming.providers.http_provider import HttpProvider, UpstreamNumbers
 from streaming.providers.ndjson import LineSplitter
 from streaming.providers.ollama_errors import NOT_OLLAMA, http_failure, refuses_format
 from streaming.providers.ollama_models import Contexts, Facts, Tag, can_chat, facts_of_show, loaded, model_info, tags
+from streaming.providers.ollama_store import OllamaStore
 from streaming.providers.ollama_wire import Answer, request_body
 from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
 
@@ -57,6 +58,7 @@ class OllamaProvider(HttpProvider[bytes]):
         self._models_ttl = models_ttl
         self._facts: dict[tuple[str, str], tuple[float, Facts]] = {}
         self._contexts = Contexts(num_ctx or {})
+        self.store = OllamaStore(self._client, patience=self._first_byte)
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
         """The whole answer as one batch, a Finish last; asked for without streaming."""

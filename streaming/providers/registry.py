@@ -77,6 +77,11 @@ class Registry:
         """The servers' names, and of what kind each is."""
         return {name: served.provider.kind for name, served in self._servers.items()}
 
+    def provider(self, name: str) -> Provider | None:
+        """The server of this name, None where there is none."""
+        served = self._servers.get(name)
+        return None if served is None else served.provider
+
     def health(self) -> list[tuple[ServerState, str]]:
         """How the servers do that have been asked, each with what it says to administrators."""
         return [(served.state, served.detail) for served in self._servers.values() if served.asked_at is not None]

@@ -217,6 +217,7 @@ class Connection(asyncio.Protocol):
         name = named(asked)
         if not name:
             raise Refusal(400, {"error": 'name "" is invalid'})
+        self.server.stats.bodies.append(asked)
         self.server.shelf.delete(name)
         self.reply(200, b"", "")
 
@@ -224,6 +225,7 @@ class Connection(asyncio.Protocol):
         name = named(asked)
         if not name or re.search(r"[^\w./:@-]", name):
             raise Refusal(400, {"error": "invalid model name"})
+        self.server.stats.bodies.append(asked)
         self.server.stats.began(chat=False)
         self.chat = {"model": name, "lines": 0}
         lines = self.server.shelf.pull(name, self.server.behaviours.gate)
@@ -237,6 +239,7 @@ class Connection(asyncio.Protocol):
 
     async def generate(self, asked: Record) -> None:
         """Without a prompt it loads the model, or unloads it; with one it answers like /api/chat, in its own lines."""
+        self.server.stats.bodies.append(asked)
         messages = [{"role": "user", "content": asked["prompt"]}] if asked.get("prompt") else []
         await self.answer({**asked, "messages": messages}, told=answers.as_generated)
 
@@ -248,6 +251,11 @@ class Connection(asyncio.Protocol):
         shelf = self.server.shelf
         if not asked.get("messages"):
             check(asked)
+            if asked["model"].startswith("slow-load") and asked.get("keep_alive") != 0:
+                self.server.stats.began(chat=False)
+                self.chat = {"model": asked["model"], "lines": 0}
+                await asyncio.sleep(2)
+                self.finish()
             done = answers.line(asked["model"], done=True) | {"done_reason": shelf.use(asked)}
             return self.reply(200, answers.go_json(told(done)), JSON)
         self.server.stats.began()

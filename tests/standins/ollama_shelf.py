@@ -1,6 +1,6 @@
 """The models that a stand-in Ollama has: which are pulled, loaded, unloaded and deleted. No sockets here.
 
-What can be pulled, beside what is listed already; everything else is not in the library:
+What can be pulled, beside what is listed already, and what ollama_pulls.py has:
 
 smollm2:135m         at once
 pull-N@R             in N pieces, R of them a second (R may be "max")
@@ -19,6 +19,7 @@ from typing import Any
 
 import ollama_answers as answers
 from ollama_behaviours import Act, Record, Refusal
+from ollama_pulls import Pulls
 
 LIBRARY = re.compile(r"smollm2:135m|pull-\d+@(?:max|[\d.]+)|(?:gated|error|end-early|cut|hang)-pull")
 PACED = re.compile(r"pull-(\d+)@(max|[\d.]+)")
@@ -38,7 +39,9 @@ class Shelf:
     def restore(self) -> None:
         """As it was in the beginning."""
         answers.LISTED[:] = self._first
-        self._loaded = {answers.LISTED[0]["name"]: (datetime(2036, 8, 21, tzinfo=UTC).timestamp(), 8192)}
+        self._pulls = Pulls()
+        until = datetime(2036, 8, 21, tzinfo=UTC).timestamp()
+        self._loaded = {model["name"]: (until, 8192) for model in answers.LISTED[:1]}
 
     def in_memory(self) -> list[Record]:
         """The entries of GET /api/ps, the one that stays longest first."""
@@ -69,6 +72,7 @@ class Shelf:
         if model is None:
             raise Refusal(404, {"error": f"model '{name}' not found"})
         answers.LISTED.remove(model)
+        self._pulls.forget(name)
 
     async def pull(self, name: str, gate: asyncio.Event) -> AsyncIterator[Record | Act]:
         """The lines of POST /api/pull; at "success" the model is listed, as the newest."""
@@ -76,7 +80,8 @@ class Shelf:
         known = answers.listed(name)
         bare = name.removesuffix(":latest")
         if known is None and not LIBRARY.fullmatch(bare):
-            yield {"error": "pull model manifest: file does not exist"}
+            async for line in self._pulls.lines(name, gate):
+                yield line
             return
         kind = "" if known or PACED.fullmatch(bare) or not bare.endswith("-pull") else bare.removesuffix("-pull")
         paced = PACED.fullmatch(bare)

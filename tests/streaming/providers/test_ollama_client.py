@@ -192,7 +192,7 @@ async def test_the_lines_of_a_pull_are_those_on_record(client, standin):
 
 async def test_what_cannot_be_pulled_says_so_in_a_line_and_is_not_listed(client):
     for name, error in (
-        ("nope", "pull model manifest: file does not exist"),
+        ("missing", "pull model manifest: file does not exist"),
         ("error-pull", "max retries exceeded: unexpected EOF"),
     ):
         with pytest.raises(official.ResponseError, match=error) as caught:
