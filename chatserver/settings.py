@@ -248,6 +248,7 @@ _of_file = (
 )
 # What the settings say of model servers; those of the administration come behind them.
 MODEL_SERVERS = Configured(servers=(*_of_variables, *_of_file.servers), aliases=_of_file.aliases)
+PULL_REGISTRIES = [host.lower() for host in env.words("PULL_REGISTRIES", "registry.ollama.ai,hf.co,huggingface.co")]
 UPSTREAM_CONNECT = env.number("UPSTREAM_CONNECT", 3.0, least=0.05)
 UPSTREAM_FIRST_BYTE = env.number("UPSTREAM_FIRST_BYTE", 600.0, least=0.05)
 UPSTREAM_IDLE = env.number("UPSTREAM_IDLE", 120.0, least=0.05)

@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,8 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
-from chatserver.gates import refused
+from chatserver.gates import Denied, Gate, refused
+from conversations.permissions import MANAGE_MODELS, may_manage_models
 
 Page = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
@@ -28,7 +30,8 @@ def signed_in(page: Page) -> Page:
         if not user.is_authenticated:
             refused("sign_in", method=request.method, path=request.path)
             return redirect_to_login(request.get_full_path())
-        boot = _boot(request, username=user.get_username(), staff=user.is_staff)
+        manages = user.is_staff and await sync_to_async(may_manage_models)(user)
+        boot = _boot(request, username=user.get_username(), staff=user.is_staff, manages=manages)
         response = await page(request, boot, **arguments)
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -48,7 +51,18 @@ async def preferences(request: HttpRequest, boot: dict[str, Any]) -> HttpRespons
     return render(request, "conversations/settings.html", {"boot": boot})
 
 
-def _boot(request: HttpRequest, *, username: str, staff: bool) -> dict[str, Any]:
+@signed_in
+async def models(request: HttpRequest, boot: dict[str, Any]) -> HttpResponse:
+    """For whoever may manage models; so the API says, too."""
+    if boot["urls"]["models"] is None:
+        user = await request.auser()
+        gate: Gate = "right" if user.is_staff else "staff"
+        refused(gate, user=user.pk, path=request.path, right=MANAGE_MODELS)
+        raise Denied
+    return render(request, "conversations/models.html", {"boot": boot})
+
+
+def _boot(request: HttpRequest, *, username: str, staff: bool, manages: bool) -> dict[str, Any]:
     return {
         "username": username,
         "thread": None,
@@ -65,6 +79,7 @@ def _boot(request: HttpRequest, *, username: str, staff: bool) -> dict[str, Any]
             "password": reverse("account_change_password"),
             "email": reverse("account_email"),
             "admin": reverse("admin:index") if staff else None,
+            "models": reverse("models") if manages else None,
         },
     }
 
@@ -73,4 +88,5 @@ urlpatterns = [
     path("", chat, name="home"),
     path("threads/<uuid:thread>", chat, name="thread"),
     path("settings", preferences, name="settings"),
+    path("models", models, name="models"),
 ]

@@ -4,17 +4,20 @@
 the token alone, never on the resource.
 """
 
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 from uuid import UUID
 
+from chatserver.accounts.models import User
 from chatserver.accounts.principal import Principal
 from chatserver.gates import Gate, refused
 from chatserver.rows import Rows, for_update, stored_id
-from conversations.models import Approval, Message, Run, Thread
+from conversations.models import Approval, Message, ModelPull, Run, Thread
 from streaming.protocol.errors import Forbidden, NotFound
 
 _THREADS, _RUNS = Rows(Thread), Rows(Run)
 Scope = Literal["read", "chat", "manage"]
+MANAGE_MODELS = "conversations.manage_models"
+_ADMINISTRATORS_ONLY = "Only administrators may manage models: staff with the right to, and superusers."
 
 
 def require(principal: Principal, scope: Scope) -> None:
@@ -65,6 +68,34 @@ def hidden_model(principal: Principal) -> None:
     Which servers are for whom is held in memory (``streaming/providers/registry.py``): a question costs no statement.
     """
     refused("model", user=principal.user_id, token=principal.token_id)
+
+
+def manage_models(principal: Principal) -> None:
+    """The models of the servers are for those of the staff who have the right, and for programs that may manage.
+
+    Raises Forbidden. Everybody may know that there is such a right, so who lacks it is told.
+    """
+    require(principal, "manage")
+    if not principal.is_staff:
+        refused("staff", user=principal.user_id, token=principal.token_id)
+        raise Forbidden(_ADMINISTRATORS_ONLY)
+    if not may_manage_models(User.objects.filter(pk=principal.user_id).first()):
+        refused("right", user=principal.user_id, token=principal.token_id, right=MANAGE_MODELS)
+        raise Forbidden(_ADMINISTRATORS_ONLY)
+
+
+def may_manage_models(user: Any) -> bool:
+    """Whether one of the staff has the right. No query for administrators, and none for who is not of the staff."""
+    return user is not None and user.is_active and user.is_staff and bool(user.has_perm(MANAGE_MODELS))
+
+
+def access_pull(principal: Principal, pull_id: UUID | str) -> ModelPull:
+    manage_models(principal)
+    key = _key(pull_id)
+    pull = None if key is None else ModelPull.objects.filter(pk=key).first()
+    if pull is None:
+        raise NotFound("There is no such pull.")
+    return pull
 
 
 def as_id(value: UUID | str) -> UUID:

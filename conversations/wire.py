@@ -7,9 +7,9 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from conversations.models import Approval, Message, Run, Step, Thread
+from conversations.models import Approval, Message, ModelPull, Run, Step, Thread
 from conversations.selectors import UnderWay
-from streaming.protocol import objects
+from streaming.protocol import objects, pulls
 from streaming.protocol.errors import ErrorObject
 from streaming.protocol.notices import Notice
 from streaming.protocol.response_format import Structured
@@ -121,6 +121,27 @@ def thread_object(thread: Thread, runs: UnderWay) -> objects.Thread:
         waiting_runs=[str(run) for run in runs.waiting],
         created_at=str(time(thread.created_at)),
         updated_at=str(time(thread.updated_at)),
+    )
+
+
+def pull_object(pull: ModelPull) -> pulls.ModelPull:
+    return pulls.ModelPull(
+        id=str(pull.id),
+        server=pull.server,
+        model=pull.model,
+        status=pulls.PullStatus(pull.status).value,
+        message=pull.message,
+        completed=pull.completed,
+        total=pull.total,
+        attempt=pull.attempt,
+        cancelling=pull.is_cancelling,
+        by=pull.by_name,
+        cancelled_by=pull.cancelled_by,
+        error=None if pull.error is None else msgspec.convert(pull.error, ErrorObject),
+        created_at=str(time(pull.created_at)),
+        started_at=time(pull.started_at),
+        updated_at=str(time(pull.updated_at)),
+        finished_at=time(pull.finished_at),
     )
 
 

@@ -30,9 +30,11 @@ from streaming.engine.afterthoughts import Afterthoughts, Wishes
 from streaming.engine.data_lock import DataLock
 from streaming.engine.housekeeping import keep_house
 from streaming.engine.limits import Limits
+from streaming.engine.model_keeper import ModelKeeper
 from streaming.engine.model_servers import ModelServers
 from streaming.engine.positions import Positions
 from streaming.engine.prompt import Prompt, prompt_at_hand
+from streaming.engine.pulls import Puller
 from streaming.engine.supervisor import Supervisor
 from streaming.engine.workshop import Pace, Workshop
 from streaming.eventlog.base import EventLog
@@ -103,6 +105,8 @@ class Engine:
         self.limits = _limits()
         self.afterthoughts = self._afterthoughts()
         self.supervisor = self._supervisor()
+        self.puller = self._puller()
+        self.keeper = ModelKeeper(registry=self.registry, offload=self.offload, tasks=self.tasks)
         self.positions = Positions(tailer=self.tailer, offload=self.offload, at_work=lambda: self.supervisor.at_work)
 
     async def choose(self, name: str, principal: Principal) -> Choice:
@@ -146,12 +150,15 @@ class Engine:
         self.tasks.spawn(self.doorbell.speak_for_ever(), name="doorbell, ringing")
         self.tasks.spawn(self.doorbell.listen_for_ever(), name="doorbell, listening")
         self.tasks.spawn(keep_house(self.offload, log_kept=settings.LOG_KEPT), name="housekeeping")
+        if settings.RUN_CAPACITY:
+            self.tasks.spawn(self.puller.look_for_ever(), name="pulls")
         self.supervisor.start()
 
     async def stop(self) -> None:
         """End everything that ``start`` began. Runs that are still open are left for the next start."""
         ports.disconnect()
         model_servers_changed.disconnect(dispatch_uid="engine")
+        await self.puller.stop()
         await self.supervisor.stop()
         await self.tasks.cancel_all()
         await self.doorbell.stop()
@@ -207,6 +214,18 @@ class Engine:
     def _try_model_server(self, name: str) -> Tried:
         """Called in a thread, which waits."""
         return asyncio.run_coroutine_threadsafe(self.model_servers.try_one(name), self._loop).result(TRY_PATIENCE)
+
+    def _puller(self) -> Puller:
+        return Puller(
+            registry=self.registry,
+            offload=self.offload,
+            tasks=self.tasks,
+            holder=self._name,
+            alone=connection.vendor == "sqlite",
+            expiry=settings.LEASE_EXPIRY,
+            rests=lambda: self.supervisor.draining,
+            retry_delay=settings.RETRY_DELAY,
+        )
 
     def _bell(self, run_id: UUID, entries: Sequence[Entry]) -> None:
         """Rung by verbs, in whatever thread they ran."""

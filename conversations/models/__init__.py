@@ -4,6 +4,7 @@ from conversations.models.access import AccessRecord
 from conversations.models.feed import FeedEvent, FeedHead
 from conversations.models.idempotency import IdempotencyKey
 from conversations.models.message import Message
+from conversations.models.model_pull import ModelPull
 from conversations.models.model_server import LearnedModel, ModelAlias, ModelServer
 from conversations.models.run import Approval, Run, Step
 from conversations.models.run_log import RunCheckpoint, RunEvent, RunLease
@@ -21,6 +22,7 @@ __all__ = [
     "LearnedModel",
     "Message",
     "ModelAlias",
+    "ModelPull",
     "ModelServer",
     "Run",
     "RunCheckpoint",

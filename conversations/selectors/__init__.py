@@ -5,6 +5,7 @@ from conversations.selectors.afterthoughts import Standing, standing
 from conversations.selectors.feed import FeedPiece, feed_after, feed_cursor, feed_heads, feed_news
 from conversations.selectors.known_values import known_values
 from conversations.selectors.messages import MessagePage, all_below, message_page, newest_below, path_ids, siblings
+from conversations.selectors.pulls import pull, pulls
 from conversations.selectors.queue import (
     Load,
     Place,
@@ -62,6 +63,8 @@ __all__ = [
     "open_approvals",
     "path_ids",
     "places",
+    "pull",
+    "pulls",
     "record_of",
     "recorded_run",
     "run_ends",

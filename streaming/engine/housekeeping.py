@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from conversations.services import feed, idempotency, learning, processes, run_decide, run_log, run_waiting
+from conversations.services import feed, idempotency, learning, model_pulls, processes, run_decide, run_log, run_waiting
 from streaming.offload import Offload
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,7 @@ async def keep_house(offload: Offload, *, log_kept: float, every: float = EVERY)
         partial(idempotency.prune, most=AT_ONCE * 10),
         partial(processes.prune, most=AT_ONCE),
         partial(learning.prune, most=AT_ONCE),
+        partial(model_pulls.prune, most=AT_ONCE),
     )
     while True:
         more = False

@@ -1,6 +1,6 @@
 """The seam to model servers that keep models and can fetch, load and delete them. Not every kind of server can."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol, runtime_checkable
 
 from streaming.providers.base import Provider
@@ -12,7 +12,7 @@ FOR_EVER = -1  # a model stays in memory until it is unloaded
 class ModelStore(Protocol):
     """What is done with the models of one server. Names are the server's own. All of it raises UpstreamErrors."""
 
-    def pull(self, name: str) -> AsyncIterator[PullProgress]:
+    def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
         """Fetch a model; how far it is, whenever there is news. It is there when the iterator ends, and only then.
 
         Closing the iterator closes the connection, which stops the pull. What was fetched is kept: to go on, ask again.

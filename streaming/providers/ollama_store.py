@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
@@ -32,7 +32,7 @@ class OllamaStore:
         self._client = client
         self._patience = patience
 
-    async def pull(self, name: str) -> AsyncIterator[PullProgress]:
+    async def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
         pull, told = Pull(), PullProgress()
         lines = LineSplitter(max_line=_MAX_LINE)
         deadline = self._until(self._patience)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from streaming.protocol import commands, objects
+from streaming.protocol import commands, objects, pulls
 from streaming.protocol.errors import ErrorObject
 from streaming.protocol.events import EVENTS, HINTS, ErrorEvent
 from streaming.protocol.feed import RECORDED, RESET
@@ -23,6 +23,9 @@ _BODIES = {
     "Chat": commands.Chat,
     "NewThread": commands.NewThread,
     "WaitingChanges": commands.WaitingChanges,
+    "NewPull": pulls.NewPull,
+    "LoadModel": pulls.LoadModel,
+    "UnloadModel": pulls.UnloadModel,
 }
 
 
@@ -59,7 +62,9 @@ def protocol_schema() -> Schema:
 
 def _written() -> dict[str, Schema]:
     """What the server writes: every field is there, but those that an event leaves out where it has nothing to say."""
-    _, found = msgspec.json.schema_components([*EVENTS, objects.Thread, ErrorObject], ref_template="#/$defs/{name}")
+    _, found = msgspec.json.schema_components(
+        [*EVENTS, objects.Thread, pulls.ModelPull, ErrorObject], ref_template="#/$defs/{name}"
+    )
     for schema in found.values():
         properties = schema["properties"]
         optional_in_python = {name for name, field in properties.items() if "default" in field}

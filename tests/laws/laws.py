@@ -230,6 +230,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "owned_rows_come_through_a_gate",
         "streaming/transports/sending.py",
     ): "of runs, and of the token, let through before",
+    (
+        "a_status_changes_by_compare_and_set",
+        "conversations/services/model_pulls.py",
+    ): "the verbs of pulls, whose status changes in the same way",
 }
 
 # --- what is not Python --------------------------------------------------------------------------------------------

@@ -11,13 +11,15 @@ from streaming.transports.live import forget_connections
 from tests.permissions.world import SECRET, World
 from tests.support.committed import committed
 from tests.support.inside import Inside
+from tests.support.scripted_store import ScriptedStore
 
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One for all cells of a file: they leave it as it was, or use up what they made for themselves."""
     said = [Text(f"answer {SECRET}"), Finish(reason="stop", usage=Usage(prompt_tokens=1, completion_tokens=1))]
-    provider = ScriptedProvider([[said]], name="ollama", kind="ollama")
+    provider: Any = ScriptedProvider([[said]], name="ollama", kind="ollama")
+    provider.store = ScriptedStore()
     data_dir = tmp_path_factory.mktemp("world")
     with committed(django_db_blocker), override_settings(DATA_DIR=data_dir, MAX_STREAMS=1000):
         forget_connections()

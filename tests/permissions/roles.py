@@ -90,6 +90,24 @@ def form() -> Policy:
     return {R.NOBODY: "yes", R.OWNER: "yes", R.FORGED: "csrf", R.FOREIGN: "origin", R.WRONG_TOKEN: "token"}
 
 
+def administrators(*, changes: bool) -> Policy:
+    """A call for those of the staff who have the right, and for their programs that may manage."""
+    return {
+        **dict.fromkeys((R.OWNER, R.OTHER, R.OWNER_TOKEN, R.OTHER_TOKEN, R.MANAGE), "staff"),
+        **dict.fromkeys((R.READ, R.CHAT), "scope"),
+        **dict.fromkeys((R.STAFF, R.OVERSEER, R.READER), "right"),
+        **dict.fromkeys((R.ADMINISTRATOR, R.ADMINISTRATOR_TOKEN), "yes"),
+        **UNKNOWN,
+        R.FORGED: "csrf" if changes else "staff",
+        R.FOREIGN: "origin" if changes else "staff",
+    }
+
+
+def administrators_page() -> Policy:
+    """A page for the same people; a token opens none."""
+    return administrators(changes=False) | dict.fromkeys(_BY_TOKEN, "sign_in")
+
+
 def staff(*may: Role, gate: Gate = "right") -> Policy:
     """A page of the administration: of the staff, only those in ``may``; the others meet ``gate``."""
     inside = {role: "yes" if role in may else gate for role in (R.STAFF, R.OVERSEER, R.READER, R.ADMINISTRATOR)}

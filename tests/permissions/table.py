@@ -9,7 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from chatserver.gates import Gate
-from tests.permissions.roles import Policy, Role, by_token, form, mine, owned, public, signed_in_page, staff
+from tests.permissions.roles import (
+    Policy,
+    Role,
+    administrators,
+    administrators_page,
+    by_token,
+    form,
+    mine,
+    owned,
+    public,
+    signed_in_page,
+    staff,
+)
 
 R = Role
 SSE = {"Accept": "text/event-stream"}
@@ -66,6 +78,14 @@ CALLS = [
     call("POST", "api/v1/runs/<run_id>/approvals/<approval_id>", owned("run", "chat"), body={"decision": "deny"}),
     call("GET", "api/v1/events", mine("read"), headers=SSE, endless=True),
     call("GET", "api/v1/models", mine("read")),
+    call("POST", "api/v1/models/load", administrators(changes=True), body={"model": "ollama/x"}),
+    call("POST", "api/v1/models/unload", administrators(changes=True), body={"model": "ollama/x"}),
+    call("DELETE", "api/v1/models/<path:name>", administrators(changes=True), 204),
+    call("GET", "api/v1/model-pulls", administrators(changes=False)),
+    call("POST", "api/v1/model-pulls", administrators(changes=True), 200, 201, body={"server": "ollama", "model": "x"}),
+    call("GET", "api/v1/model-pulls/<pull_id>", administrators(changes=False)),
+    call("POST", "api/v1/model-pulls/<pull_id>/cancel", administrators(changes=True)),
+    call("GET", "api/v1/model-pulls/<pull_id>/events", administrators(changes=False), headers=SSE),
     call("GET", "api/v1/protocol.json", mine("read")),
     call("GET", "api/v1/search", mine("read"), query="?q=canary"),
     call("GET", "api/v1/access-records", mine("read")),
@@ -79,6 +99,7 @@ PAGES = [
     call("GET", "", signed_in_page()),
     call("GET", "threads/<uuid:thread>", signed_in_page()),  # the shell alone; whose thread it is, the API says
     call("GET", "settings", signed_in_page()),
+    call("GET", "models", administrators_page()),
     call("GET", "livez", public()),
     call("GET", "readyz", public()),
 ]
@@ -228,6 +249,7 @@ MODELS = {
     "accounts/invitation": Model(see=_LISTS, add=_TOP, delete=_TOP, actions={"delete_selected": _TOP}),
     "conversations/accessrecord": Model(see=_LISTS),
     "conversations/modelalias": Model(see=_LISTS, add=_TOP, change=_TOP, delete=_TOP),
+    "conversations/modelpull": Model(see=_LISTS),
     "conversations/modelserver": Model(
         see=_LISTS, add=_TOP, change=_TOP, delete=_TOP, actions={"try_connection": _TOP}
     ),

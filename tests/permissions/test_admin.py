@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 
 from chatserver.accounts.models import ApiToken, Invitation, User
 from chatserver.accounts.services import create_invitation
-from conversations.models import AccessRecord, ModelAlias, ModelServer, Run, Thread
+from conversations.models import AccessRecord, ModelAlias, ModelPull, ModelServer, Run, Thread
 from tests.permissions.roles import Role, Verdict, staff
 from tests.permissions.table import MODELS, SITE, Model, Row
 from tests.permissions.world import SECRET, World
@@ -69,6 +69,7 @@ def rows(world: World) -> dict[str, str]:
         "conversations/modelserver": ModelServer.objects.create(
             name="office", kind="ollama", url="http://127.0.0.1:9", managed=True, enabled=False
         ),
+        "conversations/modelpull": ModelPull.objects.create(server="ollama", model="x:1", status="done"),
         "conversations/run": Run.objects.get(pk=world.filled("<run_id>", R.OWNER)),
         "conversations/thread": thread,
     }

@@ -20,6 +20,8 @@ STATUS: dict[str, int] = {
     "thread": 404,
     "run": 404,
     "own_token": 404,
+    "staff": 403,
+    "right": 403,
 }
 NOT_THERE = ("thread", "run", "own_token")
 FORMS = "application/x-www-form-urlencoded"

@@ -12,7 +12,7 @@ from django.test import Client
 from chatserver.accounts.models import User
 from chatserver.accounts.services import create_token, create_user
 from chatserver.ids import new_id
-from conversations.models import Message, Run
+from conversations.models import Message, ModelPull, Run
 from streaming.protocol.lifecycle import TERMINAL
 from tests.permissions.roles import Role
 from tests.support.inside import Headers, Inside
@@ -26,6 +26,7 @@ _SEEN = (
     "accessrecord",
     "modelserver",
     "modelalias",
+    "modelpull",
     "user",
     "apitoken",
     "invitation",
@@ -129,6 +130,8 @@ class World:
             "run_id": str(run.pk),
             "token_id": str(token.pk),
             "id": str(user.pk),
+            "pull_id": str(ModelPull.objects.create(server="ollama", model="x:1", status="done").pk),
+            "name": "ollama/x",
         }
 
     def _session(self, name: str) -> str:
