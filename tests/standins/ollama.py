@@ -383,6 +383,8 @@ def parsed(body: bytes) -> Record:
 
 
 async def main(options: argparse.Namespace, connection: type[Connection] = Connection) -> None:
+    if options.no_models:
+        answers.LISTED.clear()
     answers.LISTED += [answers.capable(answers.full_name(name)) for name in options.listed]
     server = Server(rate=options.rate, older=options.older)
     listening = await asyncio.get_running_loop().create_server(
@@ -401,6 +403,7 @@ def options_of(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--parent", type=int, help="end when this process, its parent, has ended")
     parser.add_argument("--listed", nargs="*", default=[], help="names that are listed too, as able to do everything")
+    parser.add_argument("--no-models", action="store_true", help="have none but those that are named or pulled")
     parser.add_argument("--older", action="store_true", help="list models as servers before capabilities did")
     return parser
 

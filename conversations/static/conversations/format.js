@@ -44,6 +44,19 @@ export function usageParts(run) {
   return parts;
 }
 
+const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
+
+/** Bytes as disks and networks count them. @param {number} count */
+export function bytes(count) {
+  let value = count;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit && value < 99.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+}
+
 /** @param {number} tokens */
 export function contextLength(tokens) {
   return tokens >= 1000 ? `${Math.round(tokens / 1024)}k context` : `${tokens} context`;

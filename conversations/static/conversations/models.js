@@ -4,6 +4,10 @@ import { failureFrom } from "./api.js";
 
 const AGAIN_AFTER = 10_000;
 const WELL_FOR = 60_000;
+// Models come and go while a page is open; whoever looks at the list again sees what is there by then.
+const STALE_AFTER = 30_000;
+const WANTED_AFTER = 3_000;
+const CHANNEL = "chatserver-models";
 
 export class Models {
   /** @param {import("./store.js").Store} store @param {import("./api.js").Api} api */
@@ -12,9 +16,21 @@ export class Models {
     this.api = api;
     this.timer = 0;
     this.due = false;
+    this.loadedAt = -Infinity;
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && this.due) this.load();
+      if (!document.hidden && (this.due || this.stale(STALE_AFTER))) this.load();
     });
+    new BroadcastChannel(CHANNEL).addEventListener("message", () => this.load());
+  }
+
+  /** Somebody is about to choose. */
+  wanted() {
+    if (this.stale(WANTED_AFTER)) this.load();
+  }
+
+  /** @private @param {number} milliseconds */
+  stale(milliseconds) {
+    return performance.now() - this.loadedAt > milliseconds;
   }
 
   get unwell() {
@@ -31,6 +47,7 @@ export class Models {
   async load() {
     clearTimeout(this.timer);
     this.due = false;
+    this.loadedAt = performance.now();
     try {
       this.store.update({ models: await this.api.get("/models") });
     } catch (fault) {
@@ -38,6 +55,13 @@ export class Models {
     }
     this.timer = setTimeout(() => this.again(), this.unwell ? AGAIN_AFTER : WELL_FOR);
   }
+}
+
+/** Tell the other tabs of this browser that models have come or gone. */
+export function announceModels() {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage("changed");
+  channel.close();
 }
 
 /**

@@ -17,6 +17,8 @@ declare namespace Page {
       email: string;
       /** For the staff. */
       admin: string | null;
+      /** For whoever may manage models. */
+      models: string | null;
     };
   }
 

@@ -170,6 +170,24 @@ declare namespace Wire {
     servers: ModelServer[];
   }
 
+  type PullStatus = "queued" | "pulling" | "done" | "failed" | "cancelled";
+
+  interface Pull {
+    id: string;
+    server: string;
+    model: string;
+    status: PullStatus;
+    message: string;
+    completed: number;
+    total: number;
+    cancelling: boolean;
+    by: string;
+    cancelled_by: string;
+    error: Failure | null;
+    created_at: string;
+    finished_at: string | null;
+  }
+
   interface MessagePage {
     results: Message[];
     steps: Step[];

@@ -54,12 +54,13 @@ export class ChatApp extends PageElement {
           ${this.top(state)} ${this.middle(page, state)}
           <div class="dock">
             ${this.problems(page, state)}
-            <server-notice .models=${state.models}></server-notice>
+            <server-notice .models=${state.models} .manage=${page.boot.urls.models}></server-notice>
             <chat-composer
               .state=${state}
               .busy=${page.conversation.busy}
               .queues=${page.conversation.queues}
               .conversation=${page.conversation}
+              .onLook=${() => page.models.wanted()}
             ></chat-composer>
           </div>
         </main>

@@ -24,6 +24,8 @@ export class ChatComposer extends PageElement {
     this.queues = false;
     /** @type {import("../conversation.js").Conversation | null} */
     this.conversation = null;
+    /** Called when somebody is about to choose a model. @type {() => void} */
+    this.onLook = () => undefined;
     this.text = "";
     /** @type {string | null | undefined} the thread whose draft this is */
     this.thread = undefined;
@@ -85,6 +87,7 @@ export class ChatComposer extends PageElement {
           .models=${models}
           .value=${state ? chosenModel(state) : ""}
           .onChoose=${(/** @type {string} */ model) => this.conversation?.chooseModel(model)}
+          .onLook=${this.onLook}
         ></model-select>
         ${this.busy ? this.stopButton() : nothing}
         ${!this.busy || (this.queues && this.text.trim()) ? this.sendButton() : nothing}

@@ -5,7 +5,7 @@ import { PageElement } from "./element.js";
 
 /** Which model answers next: by server, with what it can do; the demonstration says that it is one. */
 export class ModelSelect extends PageElement {
-  static properties = { models: { attribute: false }, value: { attribute: false }, onChoose: { attribute: false } };
+  static properties = { models: { attribute: false }, value: { attribute: false }, onChoose: { attribute: false }, onLook: { attribute: false } };
 
   constructor() {
     super();
@@ -14,6 +14,8 @@ export class ModelSelect extends PageElement {
     this.value = "";
     /** @type {(model: string) => void} */
     this.onChoose = () => undefined;
+    /** Called when somebody is about to choose. @type {() => void} */
+    this.onLook = () => undefined;
   }
 
   render() {
@@ -22,7 +24,7 @@ export class ModelSelect extends PageElement {
     return html`
       <label class="model-select">
         <span class="visually-hidden">Model</span>
-        <select data-testid="model-select" .value=${live(this.value)} @change=${this.choose}>
+        <select data-testid="model-select" .value=${live(this.value)} @change=${this.choose} @focus=${this.onLook}>
           ${modelGroups(this.models).map(
             ({ label, options }) => html`<optgroup label=${label}>${options.map((one) => this.option(one))}</optgroup>`,
           )}

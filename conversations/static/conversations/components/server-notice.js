@@ -1,22 +1,39 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { PageElement } from "./element.js";
 
-/** One sentence with the remedy for each model server that is not well; it goes by itself when the server is. */
+/** One sentence with the remedy for each model server that is not well, or has no model yet; it goes by itself when that
+ * is mended. */
 export class ServerNotice extends PageElement {
-  static properties = { models: { attribute: false } };
+  static properties = { models: { attribute: false }, manage: { attribute: false } };
 
   constructor() {
     super();
     /** @type {Wire.Models | null} */
     this.models = null;
+    /** Where this person manages models, if they may. @type {string | null} */
+    this.manage = null;
   }
 
   render() {
     const unwell = this.models?.servers.filter((server) => !server.ok) ?? [];
-    if (!unwell.length) return nothing;
+    const empty = this.models?.servers.filter((server) => server.ok && server.kind === "ollama" && !this.has(server)) ?? [];
+    if (!unwell.length && !empty.length) return nothing;
     return html`<div class="note note-warning server-notice" role="status">
       ${unwell.map((server) => html`<p>${marked(server.message || `The model server ${server.name} cannot be reached.`)}</p>`)}
+      ${empty.map((server) => this.pullOne(server))}
     </div>`;
+  }
+
+  /** @param {Wire.ModelServer} server */
+  has(server) {
+    return this.models?.results.some((model) => model.provider === server.name);
+  }
+
+  /** @param {Wire.ModelServer} server */
+  pullOne(server) {
+    const none = `The model server ${server.name} has no model yet.`;
+    if (!this.manage) return html`<p>${none} An administrator has to pull one.</p>`;
+    return html`<p>${none} <a href=${this.manage}>Pull one</a>.</p>`;
   }
 }
 

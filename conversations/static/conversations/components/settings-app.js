@@ -30,6 +30,13 @@ export class SettingsApp extends PageElement {
         <h1>Settings</h1>
         <settings-form></settings-form>
         <token-list .api=${api}></token-list>
+        ${boot.urls.models
+          ? html`<section class="panel">
+              <h2>Models</h2>
+              <p class="help">Pull models, load, unload and delete them, for everybody.</p>
+              <div class="actions"><a class="button" href=${boot.urls.models}>Manage models</a></div>
+            </section>`
+          : nothing}
         <access-list .api=${api}></access-list>
         <section class="panel">
           <h2>Account</h2>
