@@ -3,7 +3,7 @@ whoever asked has left: a connection that breaks must not take a half-loaded mod
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ import structlog
 from conversations.services.model_acts import Act, record_model_act
 from streaming.offload import Offload
 from streaming.protocol.errors import ChatError, InvalidRequest, UpstreamBusy
+from streaming.providers.base import ModelInfo
 from streaming.providers.model_store import ModelStore, store_of
 from streaming.providers.registry import Registry
 from streaming.tasks import TaskRegistry
@@ -47,6 +48,16 @@ class ModelKeeper:
                 details={"field": field, "servers": able},
             )
         return store
+
+    async def models(self) -> list[ModelInfo]:
+        """The models of all servers that answer; of those that can be managed also such as cannot chat."""
+        stores = {name: store_of(self._registry.provider(name)) for name in self._registry.kinds}
+        listed = await self._registry.models()
+        whole = await asyncio.gather(*(_listed(store) for store in stores.values()))
+        found: list[ModelInfo] = []
+        for name, models in zip(stores, whole, strict=True):
+            found += models or [model for model in listed if model.provider == name]
+        return found
 
     async def load(
         self, server: str, model: str, *, keep_alive: int, by: Asker, patience: float = LOAD_ANSWERED_WITHIN
@@ -96,6 +107,14 @@ class ModelKeeper:
         )
         await self._registry.refresh()
         return None
+
+
+async def _listed(store: ModelStore | None) -> Sequence[ModelInfo]:
+    """None where there is no store, or its server does not answer, which the registry tells."""
+    try:
+        return [] if store is None else await store.models()
+    except ChatError:
+        return []
 
 
 def _raised(error: ChatError | None) -> None:

@@ -62,6 +62,7 @@ class Puller:
         self._retry_delay = retry_delay
         self._at_work: dict[UUID, _Work] = {}
         self._look = asyncio.Event()
+        self._stopped = False
 
     def look(self) -> None:
         """Something was asked for, here."""
@@ -84,13 +85,14 @@ class Puller:
 
     async def stop(self) -> None:
         """Leave what is at work to others, or to the next start."""
+        self._stopped = True
         works = list(self._at_work.values())
         for work in works:
             work.task.cancel()
         await asyncio.gather(*(work.task for work in works), return_exceptions=True)
 
     async def _claim(self) -> None:
-        if self._rests() or not await self._offload(model_pulls.somebody_waits):
+        if self._stopped or self._rests() or not await self._offload(model_pulls.somebody_waits):
             return
         claims = await self._offload(
             model_pulls.claim_pulls,

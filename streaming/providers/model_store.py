@@ -1,9 +1,9 @@
 """The seam to model servers that keep models and can fetch, load and delete them. Not every kind of server can."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol, runtime_checkable
 
-from streaming.providers.base import Provider
+from streaming.providers.base import ModelInfo, Provider
 from streaming.providers.pull_wire import PullProgress
 
 FOR_EVER = -1  # a model stays in memory until it is unloaded
@@ -11,6 +11,10 @@ FOR_EVER = -1  # a model stays in memory until it is unloaded
 
 class ModelStore(Protocol):
     """What is done with the models of one server. Names are the server's own. All of it raises UpstreamErrors."""
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """All there are, those too that cannot chat, such as for embeddings."""
+        ...
 
     def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
         """Fetch a model; how far it is, whenever there is news. It is there when the iterator ends, and only then.

@@ -58,7 +58,7 @@ class OllamaProvider(HttpProvider[bytes]):
         self._models_ttl = models_ttl
         self._facts: dict[tuple[str, str], tuple[float, Facts]] = {}
         self._contexts = Contexts(num_ctx or {})
-        self.store = OllamaStore(self._client, patience=self._first_byte)
+        self.store = OllamaStore(self._client, patience=self._first_byte, models=self._all_models)
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
@@ -78,6 +78,13 @@ class OllamaProvider(HttpProvider[bytes]):
 
     async def models(self) -> Sequence[ModelInfo]:
         """The models that can chat, newest first. Raises an UpstreamError, in words for whoever runs the server."""
+        return [model for model, chats in await self._listed() if chats]
+
+    async def _all_models(self) -> Sequence[ModelInfo]:
+        return [model for model, _ in await self._listed()]
+
+    async def _listed(self) -> list[tuple[ModelInfo, bool]]:
+        """Every model, and whether it can chat."""
         try:
             async with asyncio.timeout(_LISTING_DEADLINE):
                 listed = tags(await self._json("GET", "/api/tags"))
@@ -94,9 +101,8 @@ class OllamaProvider(HttpProvider[bytes]):
         self._facts = {key: known for key, known in self._facts.items() if key in present}
         self._contexts.seen(facts, in_memory)
         return [
-            model_info(self.name, tag, known, in_memory, in_force=self._contexts.of(tag))
+            (model_info(self.name, tag, known, in_memory, in_force=self._contexts.of(tag)), can_chat(tag, known))
             for tag, known in facts
-            if can_chat(tag, known)
         ]
 
     @asynccontextmanager

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
 
 from streaming.protocol.codec import dumps
 from streaming.protocol.errors import ModelMissing, PullUnknown, UpstreamError, UpstreamProtocol, UpstreamTruncated
+from streaming.providers.base import ModelInfo
 from streaming.providers.http_answer import parsed
 from streaming.providers.http_client import HttpClient
 from streaming.providers.model_store import FOR_EVER
@@ -25,12 +26,18 @@ _QUICKLY = 60.0  # to take out of memory, or off the disk: the files of a large 
 
 class OllamaStore:
     """``patience``: for how many seconds the server may be silent where it works for long: a model loads in silence,
-    and so are gigabytes checked that have been fetched.
+    and so are gigabytes checked that have been fetched. ``models`` lists them.
     """
 
-    def __init__(self, client: HttpClient, *, patience: float) -> None:
+    def __init__(
+        self, client: HttpClient, *, patience: float, models: Callable[[], Awaitable[Sequence[ModelInfo]]]
+    ) -> None:
         self._client = client
         self._patience = patience
+        self._models = models
+
+    async def models(self) -> Sequence[ModelInfo]:
+        return await self._models()
 
     async def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
         pull, told = Pull(), PullProgress()

@@ -1,12 +1,13 @@
 """The models that can be chosen, and how their servers are."""
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from chatserver.accounts.principal import Principal
 from conversations.api.answers import json_answer
-from conversations.permissions import require
+from conversations.permissions import manage_models, require
 from streaming.providers.base import ModelInfo
 from streaming.transports.answers import endpoint
 from streaming.wiring import engine
@@ -14,9 +15,14 @@ from streaming.wiring import engine
 
 @endpoint("GET")
 async def models(request: HttpRequest, principal: Principal) -> HttpResponseBase:
+    """With ``?all=1``, for who manages models, those too that cannot chat."""
     require(principal, "read")
     registry = engine().registry
-    found = await registry.models(principal)
+    if request.GET.get("all") == "1":
+        await sync_to_async(manage_models)(principal)
+        found = await engine().keeper.models()
+    else:
+        found = await registry.models(principal)
     others = await registry.aliases(principal)
     return json_answer(
         {

@@ -78,6 +78,7 @@ CALLS = [
     call("POST", "api/v1/runs/<run_id>/approvals/<approval_id>", owned("run", "chat"), body={"decision": "deny"}),
     call("GET", "api/v1/events", mine("read"), headers=SSE, endless=True),
     call("GET", "api/v1/models", mine("read")),
+    call("GET", "api/v1/models", administrators(changes=False) | {R.MANAGE: "scope"}, query="?all=1"),
     call("POST", "api/v1/models/load", administrators(changes=True), body={"model": "ollama/x"}),
     call("POST", "api/v1/models/unload", administrators(changes=True), body={"model": "ollama/x"}),
     call("DELETE", "api/v1/models/<path:name>", administrators(changes=True), 204),

@@ -1,7 +1,8 @@
 """A store of models that does what it is asked at once."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
+from streaming.providers.base import ModelInfo
 from streaming.providers.model_store import FOR_EVER
 from streaming.providers.pull_wire import PullProgress
 
@@ -11,6 +12,9 @@ class ScriptedStore:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+
+    async def models(self) -> Sequence[ModelInfo]:
+        return [ModelInfo(provider="ollama", name="x")]
 
     async def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
         self.asked.append(("pull", name))

@@ -38,7 +38,7 @@ export class ModelAdmin {
 
   async list() {
     try {
-      this.models = await this.api.get("/models");
+      this.models = await this.api.get("/models?all=1");
     } catch (fault) {
       this.failure = failureFrom(fault);
     }

@@ -18,7 +18,7 @@ const real = { setTimeout: globalThis.setTimeout, BroadcastChannel: globalThis.B
 beforeEach(() => {
   asked = [];
   told = [];
-  answers = { "/models": { results: [], servers: [], default: null }, "/model-pulls": { results: [] } };
+  answers = { "/models?all=1": { results: [], servers: [], default: null }, "/model-pulls": { results: [] } };
   const answer = async (method, path, body) => {
     asked.push([method, path, body]);
     const found = answers[path];
@@ -56,7 +56,7 @@ describe("the page of models", () => {
     assert.deepEqual([asked, told], [[], []]);
     admin.take([pull({ status: "done" }), pull({ id: "q" })]);
     admin.take([pull({ status: "done" }), pull({ id: "q", status: "done" })]);
-    assert.deepEqual([asked, told], [[["GET", "/models", undefined]], ["changed"]]);
+    assert.deepEqual([asked, told], [[["GET", "/models?all=1", undefined]], ["changed"]]);
     assert.equal(admin.sentence, "m:1 is there: 100 %.");
   });
 

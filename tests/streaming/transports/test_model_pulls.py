@@ -95,6 +95,14 @@ def test_the_same_that_is_under_way_is_given_again_whatever_its_name_leaves_out(
     room.until(pull, over)
 
 
+def test_who_manages_models_sees_those_too_that_cannot_chat(room):
+    def names(query: str) -> set[str]:
+        return {model["name"] for model in room.get(f"/api/v1/models{query}").json["results"]}
+
+    assert names("?all=1") - names("") == {"ollama/nomic-embed-text:latest"}
+    assert names("") - names("?all=1") == set()
+
+
 def test_a_cancel_is_heard_by_the_model_server_within_a_second(room):
     room.standin.reset()
     pull = room.pull("gated-b")

@@ -29,7 +29,7 @@ export class ServerModels extends PageElement {
     return html`<section class="panel" aria-label=${`Models of ${server.name}`}>
       <h2>${server.name}</h2>
       ${server.ok ? nothing : html`<p class="note note-warning">${server.message}</p>`}
-      ${server.ok && !models.length ? html`<p class="empty">There is no model yet that can chat.</p>` : nothing}
+      ${server.ok && !models.length ? html`<p class="empty">There is no model yet.</p>` : nothing}
       ${models.length
         ? html`<ul class="rows models">${models.map((model) => this.row(model, server.kind === "ollama"))}</ul>`
         : nothing}
