@@ -88,8 +88,9 @@ def test_the_right_alone_is_not_enough_nor_is_a_token_that_may_not_manage(user: 
 
 def test_an_administrator_who_was_switched_off_or_put_down_meanwhile_manages_nothing(admin_user: Any) -> None:
     before = principal_for(admin_user)
-    for change in ({"is_active": False}, {"is_active": True, "is_superuser": False}, {"is_staff": False}):
-        User.objects.filter(pk=admin_user.pk).update(**change)
+    whole = {"is_active": True, "is_superuser": True, "is_staff": True}
+    for lacking in whole:
+        User.objects.filter(pk=admin_user.pk).update(**{**whole, lacking: False})
         with pytest.raises(Forbidden):
             permissions.manage_models(before)
     User.objects.filter(pk=admin_user.pk).delete()

@@ -85,6 +85,18 @@ def test_the_database_itself_keeps_a_second_one_out(asked):
     assert ModelPull.objects.get(pk=late.pk).status == PullStatus.QUEUED
 
 
+def test_whoever_looked_too_long_takes_nothing(asked):
+    asked()
+    (as_two_saw_it,) = ModelPull.objects.all()
+    assert model_pulls._take(as_two_saw_it, "one", 10) is not None
+    assert model_pulls._take(as_two_saw_it, "two", 10) is None
+    taken = ModelPull.objects.get()
+    assert (taken.holder, taken.attempt) == ("one", 1)
+    as_two_saw_it.cancelled_by = "root"
+    assert model_pulls._take(as_two_saw_it, "two", 10) is None
+    assert ModelPull.objects.get().status == PullStatus.PULLING
+
+
 def test_how_far_it_is_is_told_by_the_holder_only(asked):
     asked()
     (claim,) = claims()

@@ -4,10 +4,12 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.test import override_settings
 from jsonschema import Draft202012Validator
 
@@ -127,6 +129,25 @@ def test_the_stream_tells_how_far_it_is_and_ends_with_the_pull(room):
     assert told[-1]["status"] == "done"
     assert any(0 < each["completed"] < each["total"] for each in told)
     assert all(before != after for before, after in itertools.pairwise(told))
+
+
+def test_the_stream_ends_with_the_right_though_the_pull_goes_on(room):
+    sam = create_user(username="sam", password="correct horse battery", is_staff=True)
+    right = Permission.objects.get(codename="manage_models")
+    sam.user_permissions.add(right)
+    theirs = {"Authorization": f"Bearer {create_token(user=sam)[1]}"}
+    pull = room.pull("gated-c")
+    with ThreadPoolExecutor() as other:
+        reading = other.submit(room.inside.request, "GET", f"{PULLS}/{pull['id']}/events", headers=theirs)
+        room.until(pull, lambda pull: pull["completed"] == 4_000_000)
+        assert not reading.done()
+        sam.user_permissions.remove(right)
+        answer = reading.result(5)
+    last = json.loads(Parser().feed(answer.body)[-1].data)["data"]["pull"]
+    assert (answer.status, last["status"]) == (200, "pulling")
+    assert room.inside.request("GET", f"{PULLS}/{pull['id']}/events", headers=theirs).status == 403
+    room.standin.release()
+    room.until(pull, over)
 
 
 def test_an_event_source_that_comes_again_after_the_end_is_told_to_stop(room):
