@@ -119,8 +119,13 @@ def test_a_cancel_is_heard_by_the_model_server_within_a_second(room):
 
 
 def test_the_stream_tells_how_far_it_is_and_ends_with_the_pull(room):
-    pull = room.pull("paced-6-4")
-    answer = room.get(f"{PULLS}/{pull['id']}/events")
+    pull = room.pull("gated-d")
+    with ThreadPoolExecutor() as other:
+        reading = other.submit(room.get, f"{PULLS}/{pull['id']}/events")
+        room.until(pull, lambda pull: pull["completed"] == 4_000_000)
+        time.sleep(1.2)  # the stream looks once a second
+        room.standin.release()
+        answer = reading.result(10)
     assert (answer.status, answer.header("content-type")) == (200, "text/event-stream; charset=utf-8")
     messages = Parser().feed(answer.body)
     told = [json.loads(message.data)["data"]["pull"] for message in messages]
