@@ -68,7 +68,8 @@ async def test_a_reload_in_the_middle_keeps_the_progress_and_a_cancel_stops_it(
     await row.get_by_role("button", name="Cancel").press("Enter")
     await expect(row).to_contain_text("Cancelled by ada · 4.0 MB fetched")
     own.wait_for(lambda stats: stats["active"] == 0)
-    await row.get_by_role("button", name="Pull again").click()
+    await expect(row.get_by_role("button", name="Pull again")).to_be_focused()
+    await row.get_by_role("button", name="Pull again").press("Enter")
     await expect(chat.page.get_by_test_id("pull").first).to_contain_text("Pulled · 8.0 MB")
 
 

@@ -1,4 +1,4 @@
-import { html, nothing } from "../../vendor/lit.js";
+import { html, nothing, repeat } from "../../vendor/lit.js";
 import { dateTime } from "../format.js";
 import { isOpen, percent, pullParts } from "../pull_progress.js";
 import { PageElement } from "./element.js";
@@ -22,14 +22,13 @@ export class PullList extends PageElement {
     const ended = this.pulls.filter((pull) => !isOpen(pull)).slice(0, ENDED_SHOWN);
     if (!under.length && !ended.length) return nothing;
     return html`<ul class="rows pulls" aria-label="Pulls">
-      ${[...under, ...ended].map((pull) => this.row(pull))}
+      ${repeat([...under, ...ended], (pull) => pull.id, (pull) => this.row(pull))}
     </ul>`;
   }
 
   /** @param {Wire.Pull} pull */
   row(pull) {
     const open = isOpen(pull);
-    const again = pull.status === "failed" || pull.status === "cancelled";
     return html`<li class="pull is-${pull.status}" data-testid="pull">
       <div>
         <strong>${pull.model}</strong>
@@ -38,15 +37,20 @@ export class PullList extends PageElement {
         ${pull.error ? html`<p class="pull-error">${pull.error.message}</p>` : nothing}
         <p class="help">${origin(pull).join(" · ")}</p>
       </div>
-      ${open
-        ? html`<button class="button is-small" type="button" ?disabled=${pull.cancelling} @click=${() => this.admin?.cancel(pull)}>
-            Cancel<span class="visually-hidden"> the pull of ${pull.model}</span></button>`
-        : nothing}
-      ${again && !this.underWay(pull)
-        ? html`<button class="button is-small" type="button" @click=${() => this.admin?.pull(pull.server, pull.model)}>
-            Pull again<span class="visually-hidden">: ${pull.model}</span></button>`
-        : nothing}
+      ${this.button(pull)}
     </li>`;
+  }
+
+  /** One button, whatever it says, so that who has pressed it stays where they are. @param {Wire.Pull} pull */
+  button(pull) {
+    const open = isOpen(pull);
+    if (!open && (pull.status === "done" || this.underWay(pull))) return nothing;
+    const press = () => {
+      if (open) this.admin?.cancel(pull);
+      else this.admin?.pull(pull.server, pull.model);
+    };
+    return html`<button class="button is-small" type="button" aria-disabled=${pull.cancelling} @click=${press}>
+      ${open ? "Cancel" : "Pull again"}<span class="visually-hidden">: ${pull.model}</span></button>`;
   }
 
   /** A bar of which nothing is known yet has no value, and moves by itself. @param {Wire.Pull} pull */

@@ -1,4 +1,4 @@
-import { html, nothing } from "../../vendor/lit.js";
+import { html, nothing, repeat } from "../../vendor/lit.js";
 import { bytes, contextLength } from "../format.js";
 import { PageElement } from "./element.js";
 
@@ -31,7 +31,7 @@ export class ServerModels extends PageElement {
       ${server.ok ? nothing : html`<p class="note note-warning">${server.message}</p>`}
       ${server.ok && !models.length ? html`<p class="empty">There is no model yet.</p>` : nothing}
       ${models.length
-        ? html`<ul class="rows models">${models.map((model) => this.row(model, server.kind === "ollama"))}</ul>`
+        ? html`<ul class="rows models">${repeat(models, (model) => model.name, (model) => this.row(model, server.kind === "ollama"))}</ul>`
         : nothing}
     </section>`;
   }
