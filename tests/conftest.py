@@ -17,6 +17,12 @@ from chatserver.accounts.models import SCOPES, Scope, User
 from chatserver.accounts.services import create_token, create_user
 
 PASSWORD = "correct horse battery staple"
+TESTS = Path(__file__).resolve().parent
+# These tests/run.sh leaves out where everything that touches a database is tested on PostgreSQL.
+WITHOUT_DATABASE = (
+    *("docs/", "process/", "browser/", "laws/", "sabotage/", "bench/", "chaos/"),
+    *("streaming/providers/", "streaming/protocol/", "streaming/tools/"),
+)
 # Each run of all tests tries other ones; ``make proofs`` tries more at once.
 settings.register_profile("ours", max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "50")))
 settings.load_profile("ours")
@@ -39,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(nobody)
         if item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
+            if str(item.path.relative_to(TESTS)).startswith(WITHOUT_DATABASE) and not _says_so(item.path):
+                raise pytest.UsageError(f"{item.path} touches a database, and tests/run.sh leaves it out on PostgreSQL")
         if item.get_closest_marker("postgres"):
             item.add_marker(elsewhere)
 

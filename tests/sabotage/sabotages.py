@@ -305,6 +305,22 @@ SABOTAGES = (
         ),
     ),
     Sabotage(
+        name="signs of life are read as fast as they come",
+        path="streaming/providers/http_provider.py",
+        old="reader.rest(len(data) - splitter.held)",
+        new="reader.rest(0)",
+        seen_by=(
+            "tests/streaming/providers/test_faults.py::test_signs_of_life_are_read_no_faster_than_any_model_writes",
+        ),
+    ),
+    Sabotage(
+        name="a thought in parts is left out",
+        path="streaming/providers/openai_wire.py",
+        old='joined.thinking(self._text(piece["text"]))',
+        new="pass",
+        seen_by=("tests/streaming/providers/test_openai_wire.py",),
+    ),
+    Sabotage(
         name="a model server has as many at once as are wanted",
         path="conversations/services/run_queue.py",
         old="most = min(most, bound - selectors.held_at([server]).count())",
