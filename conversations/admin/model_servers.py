@@ -25,7 +25,7 @@ from conversations.ports import ports
 NO_LIMIT = "no limit"
 _TRY = "_try"
 _CONFIGURED = ["kind", "url", "key", "without_key", "max_parallel", "enabled", "audience", "groups"]
-_STATE = ["state", "running", "waiting"]
+_STATE = ["running", "waiting"]
 
 
 def _is_top(request: HttpRequest) -> bool:
@@ -52,7 +52,6 @@ class ModelServerAdmin(OfAdministrators):
     list_display = ["name", "kind", "source", "for_whom", "state", "at_once", "running", "waiting"]
     ordering = ["name"]
     actions = ["try_connection"]
-    change_form_template = "admin/conversations/modelserver/change_form.html"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return admin.ModelAdmin.has_change_permission(self, request, obj)
@@ -72,18 +71,19 @@ class ModelServerAdmin(OfAdministrators):
         if obj is None:
             return ["name", *(field for field in _CONFIGURED if field != "without_key")]
         if _may_configure(request, obj):
-            return ["name", *_CONFIGURED, "last_error", *_STATE]
+            unsaid = [] if obj.encrypted_key else ["without_key"]
+            return ["name", *(field for field in _CONFIGURED if field not in unsaid), "state", "last_error", *_STATE]
         # Where it is, and what it said, in which that may stand, is for administrators.
-        where = ["address", "last_error"] if _is_top(request) else []
-        return ["name", "kind", "source", *where, "for_whom", "max_parallel", *_STATE]
+        where, said = (["address"], ["last_error"]) if _is_top(request) else ([], [])
+        return ["name", "kind", "source", *where, "for_whom", "max_parallel", "state", *said, *_STATE]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ModelServer | None = None) -> Any:
         if obj is None:
             return []
         if _may_configure(request, obj):
-            return ["name", "last_error", *_STATE]
+            return ["name", "state", "last_error", *_STATE]
         bound = [] if _bound(obj.name) is None else ["max_parallel"]
-        return ["name", "kind", "source", "address", "last_error", "for_whom", *bound, *_STATE]
+        return ["name", "kind", "source", "address", "for_whom", *bound, "state", "last_error", *_STATE]
 
     def get_form(
         self, request: HttpRequest, obj: ModelServer | None = None, change: bool = False, **kwargs: Any
@@ -136,6 +136,8 @@ class ModelServerAdmin(OfAdministrators):
 
     @admin.display(description="configured in")
     def source(self, server: ModelServer) -> str:
+        if server.name == "demo":
+            return "built in"
         if _is_named(server.name):
             return "the settings"
         return "the administration" if server.managed else "nowhere any more"
@@ -210,7 +212,7 @@ def _bound(name: str) -> int | None:
 
 def _shown(time: str) -> str:
     at = wire.moment(time)
-    return "" if at is None else date_format(localtime(at), "DATETIME_FORMAT")
+    return "" if at is None else date_format(localtime(at), "Y-m-d H:i")
 
 
 def _is_named(name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from chatserver.audience import Person
 from chatserver.model_servers import ModelServerSpec
@@ -25,15 +26,15 @@ _VARIABLES = ("OLLAMA_BASE_URL", "OPENAI_BASE_URL")
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model server is doing. ``message`` is one sentence with the remedy where ``ok`` is false, else empty;
-    ``models`` are the names then that it had when it was last well.
+    """How a model server is doing. ``message`` is one sentence with the remedy where ``ok`` is false, else empty. Then
+    ``models`` are the names that it had when it was last well.
     """
 
     name: str
     kind: str
     ok: bool
     message: str = ""
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] | UnsetType = UNSET
 
 
 class Served:
@@ -56,7 +57,7 @@ class Served:
 
     @property
     def state(self) -> ServerState:
-        away = () if self.ok else tuple(model.full_name for model in self.models)
+        away = UNSET if self.ok else tuple(model.full_name for model in self.models)
         return ServerState(
             name=self.provider.name, kind=self.provider.kind, ok=self.ok, message=self.message, models=away
         )

@@ -12,7 +12,7 @@ const model = (name, more = {}) => ({
   alias_of: null,
   ...more,
 });
-const well = (name) => ({ name, ok: true, message: "", models: [] });
+const well = (name) => ({ name, ok: true, message: "" });
 const away = (name, ...models) => ({ name, ok: false, message: "It is away.", models });
 
 describe("what is offered", () => {
