@@ -219,7 +219,7 @@ def test_who_leaves_the_group_is_refused_at_the_next_send(world: World) -> None:
 
 def test_what_waits_in_line_fails_and_what_is_at_work_goes_on(world: World) -> None:
     at_work = begun(world, "lab/gated-2:latest")
-    until(lambda: Run.objects.get(pk=at_work).status == "in_progress")
+    asked_for(world)
     in_line = begun(world, LAB)
     assert Run.objects.get(pk=in_line).status == "queued"  # the server has one at once
     world.people["member"].groups.clear()
@@ -232,7 +232,7 @@ def test_what_waits_in_line_fails_and_what_is_at_work_goes_on(world: World) -> N
 def test_a_waiting_send_can_not_be_changed_any_more_and_fails_in_its_turn(world: World) -> None:
     thread = world.thread("member")
     first = begun(world, "lab/gated-2:latest", thread)
-    until(lambda: world.standin.stats()["active"] == 1)
+    asked_for(world)
     body = {"content": "And then?", "model": LAB, "if_busy": "enqueue"}
     path = f"/api/v1/threads/{thread.pk}/runs"
     waiting = world.ask("member", "POST", path, body).json["run"]["id"]
@@ -260,6 +260,11 @@ def begun(world: World, model: str, thread: Thread | None = None) -> str:
     answer = world.ask("member", "POST", f"/api/v1/threads/{thread.pk}/runs", {"content": "Why?", "model": model})
     assert answer.status == 202, answer
     return str(answer.json["run"]["id"])
+
+
+def asked_for(world: World) -> None:
+    """The model server is at work: from here on the answer goes on, whatever is lost."""
+    world.standin.wait_for(lambda stats: stats["active"] == 1, timeout=10)
 
 
 def ended(run_id: str) -> Run:

@@ -390,4 +390,25 @@ SABOTAGES = (
         new="first = last",
         seen_by=("tests/conversations/services/test_feed.py", "tests/conversations/services/test_run_open.py"),
     ),
+    Sabotage(
+        name="a key for whatever address stands beside it",
+        path="chatserver/sealing.py",
+        old='(held["server"], held["origin"]) != (server, origin)',
+        new='held["server"] != server',
+        seen_by=("tests/chatserver/test_sealing.py", "tests/conversations/services/test_model_servers.py"),
+    ),
+    Sabotage(
+        name="what waited is asked of a model that was taken away",
+        path="streaming/engine/worker.py",
+        old="at_work(prompt.model, prompt.owner)",
+        new='at_work(prompt.model, type("Top", (), {"is_superuser": True}))',
+        seen_by=("tests/contracts/test_model_gate.py::test_what_waits_in_line_fails_and_what_is_at_work_goes_on",),
+    ),
+    Sabotage(
+        name="a model server closed under its last answer",
+        path="streaming/providers/registry.py",
+        old="over, self._retired = _parted(self._retired)",
+        new="over, self._retired = self._retired, []",
+        seen_by=("tests/streaming/providers/test_registry.py",),
+    ),
 )
