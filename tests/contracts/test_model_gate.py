@@ -25,6 +25,7 @@ from tests.support.committed import committed
 from tests.support.inside import Answer, Headers, Inside, Talk
 from tests.support.people import PASSWORD
 from tests.support.standin import StandIn
+from tests.support.whole import leave_no_connection
 
 LAB, OPEN = "lab/echo-3:latest", "open/model"
 SSE = {"Accept": "text/event-stream"}
@@ -84,6 +85,7 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
         tokens = {name: create_token(user=user)[1] for name, user in people.items()}
         with Inside(providers=[everybodys]) as inside:
             yield World(inside, people, tokens, group, standin)
+        leave_no_connection()
         forget_connections()
 
 
@@ -91,6 +93,7 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
 def _as_it_was(world: World) -> Iterator[None]:
     yield
     world.standin.release()
+    until(lambda: not Run.objects.filter(finished_at=None).exists())  # nobody is at work when the database goes
     world.people["member"].groups.set([world.group])
 
 

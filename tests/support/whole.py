@@ -188,8 +188,13 @@ async def the_whole(
         wiring._engine = None
         await engine.stop()
         forget_connections()
-        for thread in _threads_of(_application):
-            thread.submit(database_connections.close_all).result()
+        leave_no_connection()
+
+
+def leave_no_connection() -> None:
+    """Close those of the threads in which requests ask the database; PostgreSQL drops none that is in use."""
+    for thread in _threads_of(_application):
+        thread.submit(database_connections.close_all).result()
 
 
 def _threads_of(wrapped: Any) -> list[Any]:
