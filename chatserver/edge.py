@@ -1,7 +1,7 @@
 """ASGI wrappers in front of everything: what a request may cost before Django has seen it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,22 +21,28 @@ Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class BodyLimit:
-    """Answers 413 as soon as a body is longer than ``most`` bytes, whatever its Content-Length said.
+    """Answers 413 as soon as a body is longer than ``most`` bytes, whatever its Content-Length said. What is posted to
+    the addresses in ``larger`` may be as long as stands there.
 
     A connection that is closed over unread bytes is reset, and its client never sees the answer. So what comes after
     the answer is read and thrown away, for ``patience`` seconds and four times ``most`` bytes; who announces more than
     that is not heard out.
     """
 
-    def __init__(self, application: Application, *, most: int, patience: float = 2.0) -> None:
+    def __init__(
+        self, application: Application, *, most: int, larger: Mapping[str, int] | None = None, patience: float = 2.0
+    ) -> None:
         self._application = application
         self._most = most
+        self._larger = larger or {}
         self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        declared = _declared_length(scope)
-        if declared > self._most:
-            await self._refuse(receive, send, hear_out=declared <= 5 * self._most)
+        declared, most = _declared_length(scope), self._most
+        if self._larger and scope.get("method") == "POST":
+            most = self._larger.get(scope["path"], most)
+        if declared > most:
+            await self._refuse(receive, send, most, hear_out=declared <= 5 * most)
             return
         received = 0
         refused = started = False
@@ -46,10 +52,10 @@ class BodyLimit:
             message = await receive()
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
-                if received > self._most:
+                if received > most:
                     refused = True
                     if not started:
-                        await self._refuse(receive, send)
+                        await self._refuse(receive, send, most)
                     return {"type": "http.disconnect"}
             return message
 
@@ -60,16 +66,15 @@ class BodyLimit:
 
         await self._application(scope, counted_receive, watched_send)
 
-    async def _refuse(self, receive: Receive, send: Send, *, hear_out: bool = True) -> None:
-        await _answer(send, BodyTooLarge(details={"limit": self._most}), more_body=hear_out)
+    async def _refuse(self, receive: Receive, send: Send, most: int, *, hear_out: bool = True) -> None:
+        await _answer(send, BodyTooLarge(details={"limit": most}), more_body=hear_out)
         if hear_out:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._patience):
-                    await self._throw_away(receive)
+                    await self._throw_away(receive, 4 * most)
             await send({"type": "http.response.body"})
 
-    async def _throw_away(self, receive: Receive) -> None:
-        left = 4 * self._most
+    async def _throw_away(self, receive: Receive, left: int) -> None:
         while left > 0:
             message = await receive()
             if message["type"] != "http.request" or not message.get("more_body", False):

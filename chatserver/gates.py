@@ -20,6 +20,7 @@ Gate = Literal[
     "message",
     "approval",
     "model",  # its server is not for this person
+    "attachment",
     "own_token",  # unknown, or another person's
     "csrf",  # the request does not prove that our own page made it
     "origin",  # another page made it

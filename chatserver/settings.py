@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from chatserver.attachments_url import attachments_secrets, attachments_storage
 from chatserver.email_url import email_settings
 from chatserver.env import Environment
 from chatserver.logs import logging_config
@@ -191,6 +192,8 @@ CONTENT_SECURITY_POLICY = {
 }
 MAX_BODY = env.whole("MAX_BODY", 4 * 1024 * 1024, least=1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY
+MAX_ATTACHMENT = env.whole("MAX_ATTACHMENT", 10 * 1024 * 1024, least=1024, most=200 * 1024 * 1024)
+ATTACHMENTS_QUOTA = env.whole("ATTACHMENTS_QUOTA", 500 * 1024 * 1024, most=2**53)  # bytes a person
 
 # --- REST ----------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -210,8 +213,10 @@ STATIC_URL = "/static/"
 STATIC_ROOT = ROOT / "static"
 STATICFILES_DIRS: list[Path] = []
 SERVESTATIC_ALLOW_ALL_ORIGINS = False  # nobody's page but ours is made of them
+ATTACHMENTS_URL = env.text("ATTACHMENTS_URL")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "attachments": attachments_storage(ATTACHMENTS_URL, DATA_DIR),
     "staticfiles": {"BACKEND": "chatserver.staticfiles.ModuleManifestStorage"},
 }
 # Mail with its reset links belongs on the console only where the person at the console is the one who asked for it.
@@ -298,5 +303,6 @@ LOGGING = logging_config(
         *redis_secrets(REDIS_URL),
         *ENCRYPTION_KEYS,
         *(server.key for server in MODEL_SERVERS.servers),
+        *attachments_secrets(ATTACHMENTS_URL),
     ],
 )

@@ -4,6 +4,7 @@
 the token alone, never on the resource.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, NoReturn
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from chatserver.accounts.models import User
 from chatserver.accounts.principal import Principal
 from chatserver.gates import Gate, refused
 from chatserver.rows import Rows, for_update, stored_id
-from conversations.models import Approval, Message, ModelPull, Run, Thread
-from streaming.protocol.errors import Forbidden, NotFound
+from conversations.models import Approval, Attachment, Message, ModelPull, Run, Thread
+from streaming.protocol.errors import AttachmentUnknown, Forbidden, NotFound
 
 _THREADS, _RUNS = Rows(Thread), Rows(Run)
 Scope = Literal["read", "chat", "manage"]
@@ -96,6 +97,28 @@ def access_pull(principal: Principal, pull_id: UUID | str) -> ModelPull:
     if pull is None:
         raise NotFound("There is no such pull.")
     return pull
+
+
+def access_attachment(principal: Principal, attachment_id: UUID | str, scope: Scope) -> Attachment:
+    require(principal, scope)
+    key = _key(attachment_id)
+    mine = Attachment.objects.filter(owner_id=principal.user_id)
+    attachment = None if key is None else mine.filter(pk=key).first()
+    return attachment or _nothing("attachment", principal, key)
+
+
+def access_attachments(principal: Principal, ids: Sequence[str]) -> list[Attachment]:
+    """Those that a send names, each once, in its order; nobody else changes or removes them until the end of the
+    caller's transaction. Raises AttachmentUnknown with the ids that are not there, or not theirs.
+    """
+    require(principal, "chat")
+    named = {text: _key(text) for text in ids}
+    mine = Attachment.objects.filter(owner_id=principal.user_id, pk__in=[key for key in named.values() if key])
+    found = {row.pk: row for row in mine.select_for_update(no_key=True).order_by("pk")}
+    if unknown := [text for text, key in named.items() if key not in found]:
+        refused("attachment", user=principal.user_id, token=principal.token_id, id=unknown[0])
+        raise AttachmentUnknown(details={"ids": unknown})
+    return [found[key] for key in dict.fromkeys(key for key in named.values() if key)]
 
 
 def as_id(value: UUID | str) -> UUID:

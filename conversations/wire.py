@@ -1,13 +1,13 @@
 """Rows as objects of the wire. The one place that knows both sides."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
-from conversations.models import Approval, Message, ModelPull, Run, Step, Thread
+from conversations.models import Approval, Attachment, Message, ModelPull, Run, Step, Thread
 from conversations.selectors import UnderWay
 from streaming.protocol import objects, pulls
 from streaming.protocol.errors import ErrorObject
@@ -64,7 +64,7 @@ def message_object(message: Message) -> objects.Message:
         thinking=message.thinking,
         model=message.model,
         run_id=_id(message.run_id),
-        attachments=[],
+        attachments=msgspec.convert(message.attachments, list[objects.Attachment]) if message.attachments else [],
         created_at=time(message.created_at),
         finished_at=time(message.finished_at),
     )
@@ -73,6 +73,20 @@ def message_object(message: Message) -> objects.Message:
 def listed_message(message: Message) -> objects.Message:
     """As the thread's list of messages has it: with what was thought of when its run was over."""
     return replace(message_object(message), follow_ups=message.follow_ups or [])
+
+
+def attachment_object(attachment: Attachment) -> objects.Attachment:
+    return objects.Attachment(
+        id=str(attachment.id),
+        name=attachment.name,
+        type=attachment.type,
+        size=attachment.size,
+        kind=cast(objects.AttachmentKind, attachment.kind),
+        width=attachment.width,
+        height=attachment.height,
+        pages=attachment.pages,
+        characters=attachment.characters,
+    )
 
 
 def step_object(step: Step) -> objects.Step:

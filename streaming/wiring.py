@@ -85,6 +85,8 @@ class Engine:
         self.tasks = TaskRegistry()
         self.offload = Offload()
         self._leases = Offload(threads=2)
+        # What takes files apart: two at once, each in a process that may take its second, and a storage far away.
+        self.uploads = Offload(threads=2)
         self.numbers = _numbers()
         self.registry = Registry(providers if providers is not None else [DemoProvider()])
         self.model_servers = ModelServers(
@@ -167,6 +169,7 @@ class Engine:
         self._tool_threads.shutdown(wait=False, cancel_futures=True)
         self.offload.stop()
         self._leases.stop()
+        self.uploads.stop()
         self._lock.release()
 
     def _afterthoughts(self) -> Afterthoughts:

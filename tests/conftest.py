@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asgiref.sync import SyncToAsync
@@ -15,6 +16,10 @@ from hypothesis import settings
 
 from chatserver.accounts.models import SCOPES, Scope, User
 from chatserver.accounts.services import create_token, create_user
+from chatserver.attachments_url import attachments_storage
+from conversations.attachments.intake import Taken, take
+from conversations.models import Attachment
+from conversations.services.attachments import store
 
 PASSWORD = "correct horse battery staple"
 TESTS = Path(__file__).resolve().parent
@@ -97,6 +102,36 @@ def staff(db: None) -> User:
 @pytest.fixture
 def admin_user(db: None) -> User:
     return create_user(username="root", email="root@example.org", password=PASSWORD, is_superuser=True)
+
+
+@pytest.fixture
+def attachments_dir(settings: Any, tmp_path: Path) -> Path:
+    """Where the files of this test lie."""
+    directory = tmp_path / "attachments"
+    settings.STORAGES = {**settings.STORAGES, "attachments": attachments_storage("", tmp_path)}
+    return directory
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Callable[..., Taken]:
+    """``text(content, name)`` is a text as it is taken from somebody."""
+
+    def made(content: str = "Hello", name: str = "hello.txt") -> Taken:
+        path = tmp_path / "sent.txt"
+        path.write_text(content, encoding="utf-8", newline="")
+        return take(path, name=name, scratch=tmp_path)
+
+    return made
+
+
+@pytest.fixture
+def attach(attachments_dir: Path, text: Callable[..., Taken]) -> Callable[..., Attachment]:
+    """``attach(user, content, name=…)`` keeps a text for somebody."""
+
+    def made(user: User, content: str = "Hello", *, name: str = "hello.txt") -> Attachment:
+        return store(owner_id=user.pk, taken=text(content, name), quota=2**40)[0]
+
+    return made
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ class MeSerializer(serializers.Serializer[User]):
             "subscriptions": settings.MAX_SUBSCRIPTIONS,
             "frame_bytes": settings.MAX_FRAME,
             "body_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            "attachment_bytes": settings.MAX_ATTACHMENT,
+            "attachments_bytes": settings.ATTACHMENTS_QUOTA,
         }
 
 

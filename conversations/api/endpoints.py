@@ -21,8 +21,13 @@ P = ParamSpec("P")
 Handler = Callable[Concatenate[HttpRequest, Principal, P], Coroutine[Any, Any, HttpResponseBase]]
 
 
-def endpoint(*methods: str) -> Callable[[Handler[P]], Callable[..., Coroutine[Any, Any, HttpResponseBase]]]:
-    """An async view for ``methods`` that is given the principal; whatever it raises becomes the one error shape."""
+def endpoint(
+    *methods: str, takes_files: bool = False
+) -> Callable[[Handler[P]], Callable[..., Coroutine[Any, Any, HttpResponseBase]]]:
+    """An async view for ``methods`` that is given the principal; whatever it raises becomes the one error shape.
+
+    ``takes_files``: its body may be a form with files, also from a page of ours.
+    """
 
     def decorate(handler: Handler[P]) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
         @functools.wraps(handler)
@@ -48,6 +53,7 @@ def endpoint(*methods: str) -> Callable[[Handler[P]], Callable[..., Coroutine[An
                 log.error("request failed", path=request.path, log_id=log_id, exc_info=fault)
                 return error_answer(InternalError(log_id=log_id))
 
+        vars(view)["takes_files"] = takes_files
         return view
 
     return decorate

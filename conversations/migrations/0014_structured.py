@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("conversations", "0012_model_servers")]
+    dependencies = [("conversations", "0013_attachments")]
 
     operations = [
         migrations.AddField(model_name="run", name="response_format", field=models.JSONField(blank=True, null=True)),

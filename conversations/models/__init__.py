@@ -1,6 +1,7 @@
 """What is stored. Rules about one row are methods here; changes are verbs in services, questions are selectors."""
 
 from conversations.models.access import AccessRecord
+from conversations.models.attachment import Attachment, AttachmentUse, LooseFile
 from conversations.models.feed import FeedEvent, FeedHead
 from conversations.models.idempotency import IdempotencyKey
 from conversations.models.message import Message
@@ -15,11 +16,14 @@ from conversations.models.thread import Folder, Thread
 __all__ = [
     "AccessRecord",
     "Approval",
+    "Attachment",
+    "AttachmentUse",
     "FeedEvent",
     "FeedHead",
     "Folder",
     "IdempotencyKey",
     "LearnedModel",
+    "LooseFile",
     "Message",
     "ModelAlias",
     "ModelPull",

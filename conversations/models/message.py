@@ -23,6 +23,8 @@ class Message(models.Model):
     parts = models.JSONField(default=list, blank=True)
     thinking = models.TextField(blank=True, default="")
     model = models.CharField(max_length=200, blank=True, default="")
+    # As they are told, so that nobody has to ask for them; AttachmentUse keeps them from being removed. Null: none.
+    attachments = models.JSONField(null=True, blank=True)
     run = models.ForeignKey("conversations.Run", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     follow_ups = models.JSONField(null=True, blank=True)  # of an answer: questions that could come next
     created_at = models.DateTimeField(default=timezone.now)

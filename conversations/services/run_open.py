@@ -19,10 +19,10 @@ from chatserver.ids import new_id
 from chatserver.rows import Rows
 from conversations import permissions, selectors, wire
 from conversations.database import verb
-from conversations.models import Message, Run, RunLease, Thread
+from conversations.models import Attachment, Message, Run, RunLease, Thread
 from conversations.ports import ports
 from conversations.selectors import UnderWay
-from conversations.services import feed, search
+from conversations.services import attachments, feed, search
 from conversations.services.idempotency import Key
 from conversations.services.run_lease import Hands, take_new
 from conversations.services.run_queue import require_place
@@ -94,10 +94,10 @@ def open_run(
     of lane 0 first, or refuses. ``max_waiting``: how many runs a person may have that nobody works on yet. ``hands``
     take what is opened in the same transaction; without them it waits to be claimed.
 
-    Raises NotFound, Forbidden, IdempotencyConflict, ThreadBusy (with the active run), TooManyWaiting, QueueFull,
-    StaleHead, InvalidRequest. The key is looked up before every refusal; a refused request stores nothing. MustEnd is
-    the answer to a request that would be carried out if the thread were free: what is refused for another reason
-    interrupts nobody. Who interrupts goes before the sends that wait.
+    Raises NotFound, Forbidden, AttachmentUnknown, IdempotencyConflict, ThreadBusy (with the active run),
+    TooManyWaiting, QueueFull, StaleHead, InvalidRequest. The key is looked up before every refusal; a refused request
+    stores nothing. MustEnd is the answer to a request that would be carried out if the thread were free: what is
+    refused for another reason interrupts nobody. Who interrupts goes before the sends that wait.
     """
     facts: dict[str, Any] = {
         "principal": principal,
@@ -145,9 +145,10 @@ def _open_run(
         raise StaleHead(details={"head": wire.plain(str(thread.head_id)) if thread.head_id else None})
 
     require_place(owner_id=thread.owner_id, more=len(choices), most=max_waiting)
+    files = permissions.access_attachments(principal, command.attachments) if command.attachments else []
     if busy and command.if_busy == "enqueue":
         waiting = enqueue(
-            thread=thread, command=command, choice=choices[0], behind=[run for run in busy if run.waiting]
+            thread=thread, command=command, choice=choices[0], behind=[run for run in busy if run.waiting], files=files
         )
         if key is not None:
             key.keep({"run_ids": [str(waiting.pk)]})
@@ -156,7 +157,7 @@ def _open_run(
     place = _place(principal, thread, command)
     if active := tuple(run for run in busy if not run.waiting):
         return MustEnd(runs=active)
-    runs = _write(thread=thread, command=command, choices=choices, place=place, hands=hands)
+    runs = _write(thread=thread, command=command, choices=choices, place=place, files=files, hands=hands)
     if key is not None:
         key.keep({"run_ids": [str(run.pk) for run in runs]})
     _tell(thread, runs, waiting=[run for run in busy if run.waiting], is_new=thread_id is None)
@@ -221,11 +222,19 @@ def _place_to_go_on(answer: Message) -> _Place:
 
 
 def _write(
-    *, thread: Thread, command: Send, choices: Sequence[Choice], place: _Place, hands: Hands | None
+    *,
+    thread: Thread,
+    command: Send,
+    choices: Sequence[Choice],
+    place: _Place,
+    files: Sequence[Attachment],
+    hands: Hands | None,
 ) -> list[Run]:
     """A run in a lane of its own for each of ``choices``, below the one question."""
     now = timezone.now()
-    question = place.question or new_question(thread, parent=place.parent, content=place.content, at=now)
+    question = place.question or new_question(
+        thread, parent=place.parent, content=place.content, at=now, attachments=attachments.as_told(files)
+    )
     messages = [] if place.question else [question]
     asked = as_asked(thread, command, goes_on=None if place.answer is None else place.answer.run)
     runs = []
@@ -248,6 +257,7 @@ def _write(
             run.answer = _reopened(place.answer, run)
         runs.append(run)
     _MESSAGES.add(messages)
+    attachments.use(files, message=question)
     search.add(messages, owner_id=thread.owner_id)
     _begin(runs, asked_again=place.question is not None, hands=hands)
     move_head(thread, runs[0], title=place.content, at=now)

@@ -2,6 +2,7 @@
 thread.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,8 +55,10 @@ def as_asked(thread: Thread, command: Send, *, goes_on: Run | None = None) -> di
     }
 
 
-def new_question(thread: Thread, *, parent: Message | None, content: str, at: datetime) -> Message:
-    """Not yet written."""
+def new_question(
+    thread: Thread, *, parent: Message | None, content: str, at: datetime, attachments: Sequence[Any] | None = None
+) -> Message:
+    """Not yet written. ``attachments`` as they are told; who has them is for the caller to write."""
     return Message(
         thread=thread,
         parent=parent,
@@ -63,6 +66,7 @@ def new_question(thread: Thread, *, parent: Message | None, content: str, at: da
         status=MessageStatus.COMPLETED,
         content=content,
         parts=[{"text": [0, len(content)]}],
+        attachments=attachments or None,
         created_at=at,
         finished_at=at,
     )

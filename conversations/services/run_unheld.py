@@ -14,7 +14,7 @@ from django.utils import timezone
 from conversations import wire
 from conversations.models import Message, Run, RunLease, Step, Thread
 from conversations.ports import ports
-from conversations.services import feed, search
+from conversations.services import attachments, feed, search
 from conversations.services.locks import lock_thread_of
 from conversations.services.run_waiting import start_next, tell_queue
 from streaming.protocol import objects
@@ -39,10 +39,13 @@ def end_unheld(*, run_id: UUID, becomes: UnheldEnd, among: Sequence[RunStatus], 
     except NotFound:
         return False
     now = timezone.now()
-    waited = Run.objects.filter(pk=run_id, waiting=True).exists()
+    request = Run.objects.filter(pk=run_id, waiting=True).values_list("request", flat=True).first()
+    waited = request is not None
     changes = {**changes, "status": becomes, "finished_at": now, "waiting": False, "request": None}
     if not Run.objects.filter(pk=run_id, status__in=among).update(**changes):
         return False
+    if request is not None and request["attachments"]:
+        attachments.let_go(run_id)
     run = Run.objects.get(pk=run_id)
     _keep_what_it_took(run)
     # A send that waited has said nothing yet: it has no messages to close.

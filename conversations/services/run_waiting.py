@@ -11,9 +11,9 @@ from django.utils import timezone
 from chatserver.ids import new_id
 from conversations import selectors, wire
 from conversations.database import verb
-from conversations.models import Message, Run, RunLease, Thread
+from conversations.models import Attachment, Message, Run, RunLease, Thread
 from conversations.ports import ports
-from conversations.services import feed, search
+from conversations.services import attachments, feed, search
 from conversations.services.locks import lock_thread_of
 from conversations.services.run_rows import (
     Choice,
@@ -39,7 +39,9 @@ INTERRUPTED, THREAD_DELETED = "interrupted", "thread_deleted"
 LEFT_TO_WHO_INTERRUPTS = 15.0
 
 
-def enqueue(*, thread: Thread, command: Send, choice: Choice, behind: Sequence[Run]) -> Run:
+def enqueue(
+    *, thread: Thread, command: Send, choice: Choice, behind: Sequence[Run], files: Sequence[Attachment] = ()
+) -> Run:
     """A run that waits behind those of the thread that wait already. Its first event is written at once.
 
     Raises QueueFull.
@@ -56,13 +58,18 @@ def enqueue(*, thread: Thread, command: Send, choice: Choice, behind: Sequence[R
         thread=thread,
         owner_id=thread.owner_id,
         waiting=True,
-        request={"content": command.content, "attachments": [], "model": choice.full_name},
+        request={
+            "content": command.content,
+            "attachments": attachments.as_told(files) or [],
+            "model": choice.full_name,
+        },
         provider=choice.provider,
         model=choice.full_name,
         **as_asked(thread, command),
         created_at=now,
     )
     RunLease.objects.create(run=run)
+    attachments.use(files, run=run)
     _tell(run, [RunCreated(**_common(run), run=wire.run_object(run))])
     return run
 
@@ -122,11 +129,14 @@ def start_next(*, thread_id: UUID, ended: Run | None = None) -> Started | None:
         return None
     assert run.request is not None
     thread, now, content = run.thread, timezone.now(), run.request["content"]
-    run.question = new_question(thread, parent=thread.head, content=content, at=now)
+    files = run.request["attachments"]
+    run.question = new_question(thread, parent=thread.head, content=content, at=now, attachments=files)
     run.answer = new_answer(run, at=now)
     messages = [run.question, run.answer]
     Message.objects.bulk_create(messages)
     search.add(messages, owner_id=thread.owner_id)
+    if files:
+        attachments.hand_over(run, run.question)
     run.waiting, run.request = False, None
     begun = Run.objects.filter(pk=run.pk, waiting=True).update(
         waiting=False, request=None, question=run.question, answer=run.answer

@@ -8,7 +8,17 @@ from functools import partial
 
 import structlog
 
-from conversations.services import feed, idempotency, learning, model_pulls, processes, run_decide, run_log, run_waiting
+from conversations.services import (
+    attachments,
+    feed,
+    idempotency,
+    learning,
+    model_pulls,
+    processes,
+    run_decide,
+    run_log,
+    run_waiting,
+)
 from streaming.offload import Offload
 
 log = structlog.get_logger(__name__)
@@ -22,6 +32,7 @@ async def keep_house(offload: Offload, *, log_kept: float, every: float = EVERY)
         partial(run_log.prune_logs, kept=log_kept, most=AT_ONCE),
         partial(run_decide.expire_parked, most=AT_ONCE),
         partial(run_waiting.start_left_behind, most=AT_ONCE),
+        partial(attachments.prune, most=AT_ONCE),
         partial(feed.prune, most=AT_ONCE * 10),
         partial(idempotency.prune, most=AT_ONCE * 10),
         partial(processes.prune, most=AT_ONCE),

@@ -17,6 +17,7 @@ MAX_CONTENT = 400_000  # characters: beyond any model's window worth paying for,
 MAX_CONTENT_BYTES = 2_500_000
 MAX_PARAMETERS = 8_192  # bytes of JSON: generous for a dozen numbers and a few stop words
 MAX_TAGS = 20
+MAX_ATTACHMENTS = 10  # of one message: more is a library, and no model reads it through at once
 MAX_LANES = 4  # answers side by side: more fit on no screen, and each is a generation of its own
 
 Content = Annotated[str, Meta(min_length=1, max_length=MAX_CONTENT)]
@@ -47,7 +48,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     edit: Id | None = None
     go_on: Id | None = msgspec.field(name="continue", default=None)
     if_busy: Literal["reject", "enqueue", "interrupt"] = "reject"
-    attachments: Annotated[list[Id], Meta(max_length=0)] = []
+    attachments: Annotated[list[Id], Meta(max_length=MAX_ATTACHMENTS)] = []
     tools: Annotated[list[ToolName], Meta(max_length=100)] | None = None
     system_prompt: SystemPrompt | None = None
     parameters: dict[str, Any] = {}
@@ -60,6 +61,8 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("continue stands alone: it goes on with the old answer")
         if self.go_on and self.response_format:
             raise ValueError("continue and response_format exclude each other: an answer goes on in the form it has")
+        if self.attachments and (self.regenerate or self.go_on):
+            raise ValueError("attachments belong to a new question")
         if self.edit and self.parent_id:
             raise ValueError("edit and parent_id exclude each other")
         if self.model and self.models:

@@ -7,6 +7,7 @@ ChatError
 │   ├── NotAuthenticated · Forbidden · NotFound
 │   ├── ThreadBusy · StaleHead · IdempotencyConflict · ApprovalClosed · ApprovalExpired
 │   ├── NotWaiting · QueueFull · TooManyPulls
+│   ├── UnsupportedType · UnreadableFile · AttachmentUnknown · AttachmentUsed · QuotaExceeded
 │   └── RateLimited · TooManyStreams · TooManyWaiting
 ├── Unavailable           the server cannot now: Draining · StorageBusy · StorageFull
 ├── InternalError         our own fault; the log knows more
@@ -210,6 +211,45 @@ class IdempotencyConflict(RequestError):
     code = "idempotency_conflict"
     status = 422
     sentence = "This idempotency key was used for another request."
+
+
+class UnsupportedType(RequestError):
+    """Of a file; ``details`` say what is taken."""
+
+    code = "unsupported_type"
+    status = 415
+    sentence = "Files of this kind are not taken. Pictures, PDF and text are."
+
+
+class UnreadableFile(RequestError):
+    """It is of a kind that is taken, and nothing can be made of it; ``details`` have the reason as a word."""
+
+    code = "unreadable_file"
+    status = 422
+    sentence = "This file cannot be read."
+
+
+class AttachmentUnknown(RequestError):
+    """What a send names is not there, or not the sender's; ``details`` have the ids."""
+
+    code = "attachment_unknown"
+    sentence = "A file of this message is not here any more. Attach it again."
+
+
+class AttachmentUsed(RequestError):
+    """It can go only with the messages that have it."""
+
+    code = "attachment_used"
+    status = 409
+    sentence = "A message has this file. Delete the message, and the file goes with it."
+
+
+class QuotaExceeded(RequestError):
+    """``details`` have the limit and what is used, in bytes."""
+
+    code = "quota_exceeded"
+    status = 409
+    sentence = "Your files take up all the room that you have here. Delete threads or messages with files to make some."
 
 
 class RateLimited(RequestError):

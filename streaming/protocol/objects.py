@@ -12,6 +12,7 @@ from streaming.protocol.errors import ErrorObject
 from streaming.protocol.notices import Notice
 from streaming.protocol.response_format import Structured
 
+AttachmentKind = Literal["image", "pdf", "text"]
 StepKind = Literal["reasoning", "tool_calls"]
 
 
@@ -30,11 +31,25 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     chunks: int | None = None
 
 
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a message. ``kind`` is image, pdf or text; a picture has its sides, a PDF its pages."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+    kind: AttachmentKind
+    width: int | None = None
+    height: int | None = None
+    pages: int | None = None
+    characters: int | None = None
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What a waiting send will ask when its turn comes."""
 
     content: str
-    attachments: list[dict[str, Any]] = []
+    attachments: list[Attachment] = []
     model: str = ""
 
 
@@ -109,7 +124,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     thinking: str = ""
     model: str = ""
     run_id: str | None = None
-    attachments: list[dict[str, Any]] = []
+    attachments: list[Attachment] = []
     created_at: str | None = None
     finished_at: str | None = None
     follow_ups: list[str] | UnsetType = UNSET

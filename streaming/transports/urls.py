@@ -1,6 +1,6 @@
 from django.urls import path
 
-from streaming.transports import approving, documents, feed, model_keeping, model_pulls, models, runs
+from streaming.transports import approving, attachments, documents, feed, model_keeping, model_pulls, models, runs
 
 urlpatterns = [
     path("api/v1/events", feed.events),
@@ -18,6 +18,9 @@ urlpatterns = [
     path("api/v1/runs/<run_id>/events", runs.events),
     path("api/v1/runs/<run_id>/cancel", runs.cancel),
     path("api/v1/runs/<run_id>/approvals/<approval_id>", approving.decide),
+    path("api/v1/attachments", attachments.upload),
+    path("api/v1/attachments/<attachment_id>", attachments.one),
+    path("api/v1/attachments/<attachment_id>/content", attachments.content),
     path("api/chat", runs.chat),
     path("api/chat/stream", runs.chat_stream),
 ]

@@ -2,8 +2,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 
+from chatserver.attachments_url import attachments_storage
 from streaming.protocol.objects import Usage
 from streaming.providers.base import Finish, Text
 from streaming.providers.scripted import ScriptedProvider
@@ -21,7 +23,8 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
     provider: Any = ScriptedProvider([[said]], name="ollama", kind="ollama")
     provider.store = ScriptedStore()
     data_dir = tmp_path_factory.mktemp("world")
-    with committed(django_db_blocker), override_settings(DATA_DIR=data_dir, MAX_STREAMS=1000):
+    stored = {**settings.STORAGES, "attachments": attachments_storage("", data_dir)}
+    with committed(django_db_blocker), override_settings(DATA_DIR=data_dir, STORAGES=stored, MAX_STREAMS=1000):
         forget_connections()
         made = World()
         with Inside(providers=[provider]) as inside:

@@ -27,6 +27,7 @@ R = Role
 SSE = {"Accept": "text/event-stream"}
 ASK = {"content": "Why?"}
 TREE = "<thread_id>"
+FILE = "<attachment_id>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class Row:
     policy: Policy
     ok: tuple[int, ...] = (200,)
     body: Any = None
+    file: bytes | None = None  # sent as the one file of a form
     query: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     fresh: bool = False
@@ -55,6 +57,7 @@ def call(method: str, address: str, policy: Policy, *ok: int, **more: Any) -> Ro
 
 _THREAD = "api/v1/threads/<thread_id>"
 _RUN = "api/v1/runs/<run_id>"
+_ATTACHMENT = "api/v1/attachments/<attachment_id>"
 
 CALLS = [
     call("GET", "api/v1/threads", mine("read")),
@@ -77,6 +80,11 @@ CALLS = [
     call("POST", "api/chat/stream", owned("thread", "chat"), body={"message": "Why?", "thread_id": TREE}, fresh=True),
     call("POST", "api/v1/runs/<run_id>/approvals/<approval_id>", owned("run", "chat"), body={"decision": "deny"}),
     call("GET", "api/v1/events", mine("read"), headers=SSE, endless=True),
+    call("POST", f"{_THREAD}/runs", owned("thread", "chat"), 202, body={**ASK, "attachments": [FILE]}, fresh=True),
+    call("POST", "api/v1/attachments", mine("chat", changes=True), 201, file=b"Hello"),
+    call("GET", _ATTACHMENT, owned("attachment", "read", changes=False)),
+    call("DELETE", _ATTACHMENT, owned("attachment", "chat"), 204, fresh=True),
+    call("GET", f"{_ATTACHMENT}/content", owned("attachment", "read", changes=False)),
     call("GET", "api/v1/models", mine("read")),
     call("GET", "api/v1/models", administrators(changes=False) | {R.MANAGE: "scope"}, query="?all=1"),
     call("POST", "api/v1/models/load", administrators(changes=True), body={"model": "ollama/x"}),
@@ -174,6 +182,12 @@ FRAMES = [
     Frame(event="tool.approve", policy=owned("run", "chat"), data={**_PARKED, "decision": "deny"}),
     Frame(event="run.cancel", policy=owned("run", "chat"), data=_RUN_KEY),
     Frame(event="message.send", policy=owned("thread", "chat"), data={**ASK, "thread_id": TREE}, fresh=True),
+    Frame(
+        event="message.send",
+        policy=owned("thread", "chat"),
+        data={**ASK, "thread_id": TREE, "attachments": [FILE]},
+        fresh=True,
+    ),
 ]
 
 # --- events: behind which gate one gets to hear them ----------------------------------------------------------------

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from chatserver.ids import new_id
 from tests.permissions.roles import STRANGERS, Role, Verdict
 from tests.permissions.table import ACCOUNT_PAGES, ASKS_TO_SIGN_IN, CALLS, PAGES, Row
 from tests.permissions.world import SECRET, World, nonsense, unknown
+from tests.support.files import form
 from tests.support.inside import Answer
 
 STATUS: dict[str, int] = {
@@ -22,8 +24,9 @@ STATUS: dict[str, int] = {
     "own_token": 404,
     "staff": 403,
     "right": 403,
+    "attachment": 404,
 }
-NOT_THERE = ("thread", "run", "own_token")
+NOT_THERE = ("thread", "run", "own_token", "attachment")
 FORMS = "application/x-www-form-urlencoded"
 CELLS = [(row, role, verdict) for row in (*CALLS, *PAGES) for role, verdict in row.policy.items()]
 PAGE_CELLS = [(row, role, verdict) for row in ACCOUNT_PAGES for role, verdict in row.policy.items()]
@@ -42,6 +45,8 @@ def ask(world: World, row: Row, role: Role, *, address: str | None = None) -> An
         text = json.dumps(row.body)
         body = (world.filled(text, role, fresh=row.fresh) if address is None else unknown(text)).encode()
         headers["Content-Type"] = "application/json"
+    if row.file is not None:
+        body, headers["Content-Type"] = form(row.file)
     filled = world.filled(row.address, role, fresh=row.fresh) if address is None else address
     world.gates.taken()
     return world.inside.request(row.method, f"/{filled}{row.query}", headers=headers, body=body, parts=2 * row.endless)
@@ -129,6 +134,25 @@ def test_a_message_of_somebody_elses_thread_is_not_in_this_one(world: World, fie
             body=json.dumps(body).encode(),
         )
         assert (refused.status, world.gates.taken()) == (404, ["message"])
+
+
+def test_a_file_of_somebody_elses_goes_with_no_message_of_mine(world: World) -> None:
+    headers = bearer(world, Role.OTHER_TOKEN)
+    mine = world.inside.request("POST", "/api/v1/threads", headers=headers, body=b"{}").json["id"]
+    answers = []
+    for named in (world.filled("<attachment_id>", Role.OWNER), str(new_id())):
+        body = {"content": "Why?", "attachments": [named]}
+        world.gates.taken()
+        refused = world.inside.request(
+            "POST", f"/api/v1/threads/{mine}/runs", headers=headers, body=json.dumps(body).encode()
+        )
+        assert (refused.status, world.gates.taken()) == (400, ["attachment"])
+        answers.append(refused.body.replace(named.encode(), b"the id"))
+        frame = {"event": "message.send", "req": "asked", "data": {**body, "thread_id": mine}}
+        auth = {"event": "auth", "req": "auth", "data": {"token": world.token(Role.OTHER_TOKEN)}}
+        (_, refusal) = world.inside.talk(auth, frame).replies
+        assert (refusal["event"], refusal["data"]["code"]) == ("error", "attachment_unknown")
+    assert answers[0] == answers[1], "not yours and not there differ"
 
 
 def test_a_run_of_ones_own_does_not_open_what_another_asks(world: World) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 import re
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +14,9 @@ from django.test import Client
 from chatserver.accounts.models import User
 from chatserver.accounts.services import create_token, create_user
 from chatserver.ids import new_id
+from conversations.attachments.intake import take
 from conversations.models import Message, ModelPull, Run
+from conversations.services.attachments import store
 from streaming.protocol.lifecycle import TERMINAL
 from tests.permissions.roles import Role
 from tests.support.inside import Headers, Inside
@@ -80,6 +84,8 @@ class World:
             if "message_id" in text:
                 said = {"role": "user", "status": "completed", "content": SECRET}
                 things["message_id"] = str(Message.objects.create(thread_id=things["thread_id"], **said).pk)
+            if "attachment_id" in text:
+                things["attachment_id"] = self._attachment(user)
             if "token_id" in text:
                 things["token_id"] = str(create_token(user=user)[0].pk)
         if text.startswith("api/v1/runs/<run_id>/approvals"):
@@ -129,10 +135,18 @@ class World:
             "thread": str(thread.pk),
             "run_id": str(run.pk),
             "token_id": str(token.pk),
+            "attachment_id": self._attachment(user, mark),
             "id": str(user.pk),
             "pull_id": str(ModelPull.objects.create(server="ollama", model="x:1", status="done").pk),
             "name": "ollama/x",
         }
+
+    def _attachment(self, user: User, mark: str = SECRET) -> str:
+        with tempfile.TemporaryDirectory() as directory:
+            source = Path(directory) / "sent"
+            source.write_text(mark)
+            taken = take(source, name=f"{mark}.txt", scratch=Path(directory))
+            return str(store(owner_id=user.pk, taken=taken, quota=2**30)[0].pk)
 
     def _session(self, name: str) -> str:
         browser = Client()

@@ -1,0 +1,93 @@
+"""Files over HTTP: attach, look, fetch, remove. Taking them apart and storing them happens in threads of its own."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
+
+from chatserver.accounts.principal import Principal
+from conversations import permissions, wire
+from conversations.api.answers import json_answer
+from conversations.api.idempotency import take_key
+from conversations.attachments import files
+from conversations.models import Attachment
+from conversations.services import attachments as verbs
+from streaming.transports.answers import endpoint
+from streaming.transports.uploads import Places, receive
+from streaming.wiring import engine
+
+ADDRESS = "/api/v1/attachments"
+AROUND_A_FILE = 64 * 1024  # bytes of a form beside the file in it
+# Whatever a file may be taken for, it runs nothing, loads nothing and is nobody's page.
+_INERT = "sandbox; default-src 'none'; frame-ancestors 'none'"
+_places = Places()
+
+
+@endpoint("POST", takes_files=True)
+async def upload(request: HttpRequest, principal: Principal) -> HttpResponseBase:
+    permissions.require(principal, "chat")
+    key = take_key(request.headers, None)
+    with _places.taken(principal.user_id):
+        work = partial(
+            receive,
+            request,
+            owner_id=principal.user_id,
+            key=key,
+            most=settings.MAX_ATTACHMENT,
+            quota=settings.ATTACHMENTS_QUOTA,
+        )
+        attachment, replayed = await _to_its_end(engine().uploads(work))
+    answer = json_answer(_told(attachment), status=201)
+    answer["Location"] = f"{ADDRESS}/{attachment.pk}"
+    if replayed:
+        answer["Idempotency-Replayed"] = "true"
+    return answer
+
+
+@endpoint("GET", "DELETE")
+async def one(request: HttpRequest, principal: Principal, attachment_id: str) -> HttpResponseBase:
+    scope: permissions.Scope = "read" if request.method == "GET" else "chat"
+    attachment = await sync_to_async(permissions.access_attachment)(principal, attachment_id, scope)
+    if request.method == "DELETE":
+        await engine().uploads(verbs.delete_attachment, attachment=attachment)
+        return HttpResponse(status=204)
+    return json_answer(_told(attachment))
+
+
+@endpoint("GET")
+async def content(request: HttpRequest, principal: Principal, attachment_id: str) -> HttpResponseBase:
+    attachment = await sync_to_async(permissions.access_attachment)(principal, attachment_id, "read")
+    return as_file(attachment, await engine().offload(files.read, attachment.pk, "content"))
+
+
+def as_file(attachment: Attachment, data: bytes) -> HttpResponse:
+    """Pictures were drawn anew here, and may be shown; everything else is saved, and text is nothing but text."""
+    picture = attachment.kind == Attachment.Kind.IMAGE
+    served_as = "text/plain; charset=utf-8" if attachment.kind == Attachment.Kind.TEXT else attachment.type
+    answer = HttpResponse(data, content_type=served_as)
+    answer["Content-Disposition"] = content_disposition_header(not picture, attachment.name) or "attachment"
+    answer["Content-Security-Policy"] = _INERT
+    answer["Cross-Origin-Resource-Policy"] = "same-origin"
+    answer["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def _told(attachment: Attachment) -> dict[str, Any]:
+    return {**wire.plain(wire.attachment_object(attachment)), "url": f"{ADDRESS}/{attachment.pk}/content"}
+
+
+async def _to_its_end(work: Any) -> Any:
+    """The result of work in a thread, which goes on when the client has gone: until its end it has the request's files,
+    and its place.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
