@@ -64,7 +64,7 @@ def message_object(message: Message) -> objects.Message:
         thinking=message.thinking,
         model=message.model,
         run_id=_id(message.run_id),
-        attachments=msgspec.convert(message.attachments, list[objects.Attachment]) if message.attachments else [],
+        attachments=attachments_of(message),
         created_at=time(message.created_at),
         finished_at=time(message.finished_at),
     )
@@ -73,6 +73,10 @@ def message_object(message: Message) -> objects.Message:
 def listed_message(message: Message) -> objects.Message:
     """As the thread's list of messages has it: with what was thought of when its run was over."""
     return replace(message_object(message), follow_ups=message.follow_ups or [])
+
+
+def attachments_of(message: Message) -> list[objects.Attachment]:
+    return msgspec.convert(message.attachments, list[objects.Attachment]) if message.attachments else []
 
 
 def attachment_object(attachment: Attachment) -> objects.Attachment:

@@ -87,6 +87,7 @@ class Engine:
         self._leases = Offload(threads=2)
         # What takes files apart: two at once, each in a process that may take its second, and a storage far away.
         self.uploads = Offload(threads=2)
+        self.files = Offload(threads=2)
         self.numbers = _numbers()
         self.registry = Registry(providers if providers is not None else [DemoProvider()])
         self.model_servers = ModelServers(
@@ -170,6 +171,7 @@ class Engine:
         self.offload.stop()
         self._leases.stop()
         self.uploads.stop()
+        self.files.stop()
         self._lock.release()
 
     def _afterthoughts(self) -> Afterthoughts:
@@ -188,6 +190,7 @@ class Engine:
             event_log=self.event_log,
             hint=self.tailer.hint,
             offload=self.offload,
+            files=self.files,
             leases=self._leases,
             registry=self.registry,
             afterthoughts=self.afterthoughts,

@@ -17,7 +17,7 @@ from typing import Any
 MAX_PIXELS = 50_000_000  # a good camera has 48 million; of four bytes each that is 200 MB
 MAX_RATIO = 100  # of the sides: what is longer would be a line at the size a model sees
 MAX_SIDE = 2048  # models look at pictures in less than that
-MAX_PNG = 2 * 1024 * 1024  # bytes: beyond it a picture without transparent places is a photograph
+MAX_PNG = 2 * 1024 * 1024  # bytes: beyond it a picture is a photograph
 QUALITY = 88
 MAX_PAGES = 1_000
 MAX_TEXT = 2_000_000  # characters: more than any model's window has room for
@@ -108,8 +108,13 @@ def _encoded(picture: Any, *, lossless: bool) -> tuple[bytes, str]:
     if lossless or see_through:
         written = BytesIO()
         picture.save(written, "PNG", optimize=False)
-        if see_through or written.tell() <= MAX_PNG:
+        if written.tell() <= MAX_PNG:
             return written.getvalue(), "image/png"
+    if see_through:  # a photograph with holes: on white, as a page shows it
+        white = picture.copy()
+        white.paste("white", (0, 0, *picture.size))
+        white.alpha_composite(picture)
+        picture = white.convert("RGB")
     written = BytesIO()
     picture.save(written, "JPEG", quality=QUALITY)
     return written.getvalue(), "image/jpeg"

@@ -6,18 +6,22 @@ from typing import Any, Literal
 import msgspec
 
 from streaming.engine.turn import result_message
-from streaming.protocol.objects import Step
-from streaming.providers.base import PromptCall, PromptMessage
+from streaming.protocol.objects import Attachment, Step
+from streaming.providers.base import PromptCall, PromptImage, PromptMessage
 
 
 class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as it is stored. ``parts`` and ``steps`` as on the wire; a person's message has neither."""
+    """A message as it is stored. ``parts`` and ``steps`` as on the wire; a person's message has neither. Of its
+    ``attachments`` a model is given what ``enclosing.py`` makes of them.
+    """
 
     role: Literal["user", "assistant"]
     content: str
     parts: Sequence[Mapping[str, Any]] = ()
     steps: Sequence[Step] = ()
     status: str = "completed"
+    attachments: Sequence[Attachment] = ()
+    images: tuple[PromptImage, ...] = ()
 
 
 def build_prompt(
@@ -38,7 +42,7 @@ def build_prompt(
 
 def _turns(message: HistoryMessage) -> list[PromptMessage]:
     if message.role == "user":
-        return [PromptMessage(role="user", content=message.content)]
+        return [PromptMessage(role="user", content=message.content, images=message.images)]
     turns: list[PromptMessage] = []
     steps = {step.id: step for step in message.steps}
     text, told = "", 0
@@ -84,4 +88,5 @@ def _add(turns: list[PromptMessage], turn: PromptMessage) -> None:
     if last is None or last.role != turn.role or turn.role == "tool" or last.tool_calls or turn.tool_calls:
         turns.append(turn)
     else:
-        turns[-1] = msgspec.structs.replace(last, content=f"{last.content}\n\n{turn.content}")
+        content, images = f"{last.content}\n\n{turn.content}", last.images + turn.images
+        turns[-1] = msgspec.structs.replace(last, content=content, images=images)

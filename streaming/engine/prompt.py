@@ -49,6 +49,10 @@ class Prompt:
         """Whether to put it together takes so little that it need not leave the loop."""
         return len(self.history) <= SHORT
 
+    @property
+    def has_files(self) -> bool:
+        return any(message.attachments for message in self.history)
+
     def messages(self) -> tuple[PromptMessage, ...]:
         """All that there is to ask with, up to the question."""
         return build_prompt(
@@ -138,4 +142,5 @@ def _turn(message: Message, steps: Sequence[Step]) -> HistoryMessage:
         parts=message.parts,
         steps=[wire.step_object(step) for step in steps],
         status=message.status,
+        attachments=wire.attachments_of(message),
     )

@@ -10,10 +10,11 @@ worst. A size and an encoded size are all that has to be known of a text, so tha
 from collections.abc import Iterable
 
 from streaming.protocol.codec import dumps
-from streaming.providers.base import PromptMessage, ToolSpec
+from streaming.providers.base import IMAGE_LENGTH, PromptMessage, ToolSpec
 
 A_MESSAGE = 6  # what chat templates write around one: the role and the marks of its beginning and end
 A_CALL = 16  # the JSON around a call's name and arguments, and the id
+AN_IMAGE = IMAGE_LENGTH // 4
 A_TOOL = 24  # the JSON around a tool's name, description and schema
 A_PROMPT = 32  # what templates write once: the beginning of the text, of the answer, of the list of tools
 
@@ -26,7 +27,7 @@ def of_text(text: str) -> int:
 
 def of_message(message: PromptMessage) -> int:
     """With the thinking, which is sent back within a run."""
-    tokens = A_MESSAGE + of_text(message.content)
+    tokens = A_MESSAGE + of_text(message.content) + AN_IMAGE * len(message.images)
     if message.thinking:
         tokens += of_text(message.thinking)
     for call in message.tool_calls:

@@ -14,8 +14,9 @@ from chatserver.ids import new_id
 from conversations.services import learning
 from conversations.services.run_close import EndRefused
 from conversations.services.run_lease import Claim, cancel_wishes, let_go
-from streaming.engine.adapting import adapted
+from streaming.engine.adapting import adapted, takes_images
 from streaming.engine.afterthought import Occasion
+from streaming.engine.attached import with_files
 from streaming.engine.closing import close_for_good, insist, park_for_good, read_state
 from streaming.engine.continuation import CannotContinue
 from streaming.engine.generator import Phase, generate, specs
@@ -34,6 +35,7 @@ from streaming.protocol.codec import encode
 from streaming.protocol.errors import ChatError, ContextExceeded, InternalError
 from streaming.protocol.events import RunStatusHint
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
+from streaming.protocol.notices import Notice
 from streaming.protocol.snapshot import RunState
 from streaming.providers.attempts import attempts
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo, Provider
@@ -266,9 +268,13 @@ class Worker:
         window = Window(
             size=asked.window, max_tokens=prompt.parameters.max_tokens, tools=specs(tools), older=prompt.older
         )
+        about_files: list[Notice] = []
+        if prompt.has_files:
+            sees = takes_images(model)
+            prompt, about_files = await self._shop.files(with_files, prompt, room=window.room, sees=sees)
         fitting = partial(prompt.within, window, begun=machine.state)
         messages = fitting() if prompt.is_short else await self._shop.offload(fitting)
-        machine.give_prompt(messages, notices=[*asked.notices, *window.notices])
+        machine.give_prompt(messages, notices=[*asked.notices, *about_files, *window.notices])
 
         async def shorter(request: ChatRequest, fault: ContextExceeded) -> ChatRequest | None:
             log.info("a prompt was too long", run=self._run, model=self.model, details=fault.details)

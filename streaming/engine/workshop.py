@@ -34,6 +34,7 @@ class Workshop:
     event_log: EventLog
     hint: Callable[[UUID, str], None]
     offload: Offload
+    files: Offload  # a storage may be far away, and nothing else shall wait for it
     leases: Offload  # threads of their own, so that slow readers of logs cannot cost a lease
     registry: Registry
     afterthoughts: Afterthoughts

@@ -24,6 +24,18 @@ def noted(earlier: Sequence[Notice], more: Iterable[Notice]) -> list[Notice]:
     return list({notice.code: notice for notice in (*earlier, *more)}.values())
 
 
+def attachment_shortened(names: Iterable[str]) -> Notice:
+    listed = sorted(set(names))[:MOST_NAMES]
+    sentence = f"There was not enough room for all of {_listed(listed)}; the model was given the beginning."
+    return Notice(code="attachment_shortened", message=sentence, details={"names": listed})
+
+
+def attachments_left_out(names: Iterable[str]) -> Notice:
+    listed = sorted(set(names))[:MOST_NAMES]
+    sentence = f"There was no room for {_listed(listed)}, or it could not be read; the model was asked without."
+    return Notice(code="attachments_left_out", message=sentence, details={"names": listed})
+
+
 def left_out(names: Iterable[str]) -> Notice:
     """What the model server refused to take, and was asked without."""
     listed = sorted(names)

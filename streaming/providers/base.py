@@ -55,12 +55,24 @@ class PromptCall(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
 
 
+# What a picture counts as among characters: most models make about a thousand tokens of one.
+IMAGE_LENGTH = 4_000
+
+
+class PromptImage(msgspec.Struct, frozen=True):
+    """A picture that a person has shown. ``data`` is base64, without a prefix."""
+
+    type: str
+    data: str
+
+
 class PromptMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of the prompt. ``role`` is ``system``, ``user``, ``assistant`` or ``tool``."""
 
     role: str
     content: str
     thinking: str = ""
+    images: tuple[PromptImage, ...] = ()
     tool_calls: tuple[PromptCall, ...] = ()
     tool_call_id: str | None = None
     tool_name: str | None = None

@@ -39,6 +39,7 @@ class DemoProvider:
                 context_length=32_768,
                 loaded=True,
                 demonstration=True,
+                cannot_see=True,
             )
         ]
 

@@ -59,6 +59,8 @@ def _message(message: PromptMessage) -> dict[str, Any]:
         names = {"tool_name": message.tool_name, "tool_call_id": message.tool_call_id}
         return {"role": "tool", **{key: name for key, name in names.items() if name}, "content": message.content}
     body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        body["images"] = [image.data for image in message.images]
     if message.thinking:
         body["thinking"] = message.thinking
     if message.tool_calls:

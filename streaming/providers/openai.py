@@ -146,10 +146,9 @@ class OpenAIProvider(HttpProvider[SseEvent]):
         self._refused[model] = (time.monotonic() + _BELIEVED, refused)
 
     def _as_learned(self, model: ModelInfo) -> ModelInfo:
-        if "tools" not in self._not_taken(model.name):
-            return model
-        able = tuple(one for one in model.capabilities if one != "tools")
-        return replace(model, capabilities=able)
+        refused = {{"images": "vision"}.get(part, part) for part in self._not_taken(model.name)}
+        able = tuple(one for one in model.capabilities if one not in refused)
+        return replace(model, capabilities=able, cannot_see=model.cannot_see or "vision" in refused)
 
 
 def _written(request: ChatRequest, *, stream: bool, without: frozenset[str]) -> str:

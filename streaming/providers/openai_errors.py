@@ -60,10 +60,17 @@ _OPTIONAL = {
     "top_k": re.compile(r"\btop_k\b"),
     "max_tokens": re.compile(r"\bmax_tokens\b.*\bmax_completion_tokens\b", re.S),
     "stream_options": re.compile(r"stream_options|include_usage", re.I),
+    "images": re.compile(r"\bimages?\b|\bimage_url\b|\bmulti-?modal\b|\bvision\b", re.I),
     "tools": re.compile(r"\btools?\b|\btool[-_ ]|\bfunction[-_ ]?call", re.I),
 }
 # This is no part that the server does not take, but a schema that it does not: its words are for whoever wrote it.
 _BAD_SCHEMA = re.compile(r"\binvalid (?:json )?schema\b", re.I)
+# How servers say in other words that they are shown pictures in vain.
+_NO_IMAGES = re.compile(
+    r"image_url is only supported|unknown variant `?image_url|not a multi-?modal model|at most 0 image"
+    r"|content[^.]{0,80}(?:must be|should be|expected)[^.]{0,20} (?:a )?(?:valid )?string",
+    re.I,
+)
 _REFUSALS = frozenset({400, 404, 405, 415, 422, 500, 501})
 
 
@@ -116,7 +123,11 @@ def refused_parts(answer: HttpAnswer) -> frozenset[str]:
     them.
     """
     words = answer.body[:4096].decode(errors="replace")
-    if answer.status not in _REFUSALS or not _DENIED.search(words) or _BAD_SCHEMA.search(words):
+    if answer.status not in _REFUSALS:
+        return frozenset()
+    if _NO_IMAGES.search(words):
+        return frozenset({"images"})
+    if not _DENIED.search(words) or _BAD_SCHEMA.search(words):
         return frozenset()
     error = _error_of(answer)
     named = error.get("param") if isinstance(error, dict) else None

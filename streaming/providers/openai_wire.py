@@ -11,7 +11,7 @@ import msgspec
 from streaming.protocol.errors import UpstreamError, UpstreamProtocol, UpstreamTruncated
 from streaming.protocol.objects import Usage
 from streaming.protocol.parameters import Parameters
-from streaming.providers.base import ChatRequest, Chunk, Finish, PromptCall, PromptMessage, ToolSpec
+from streaming.providers.base import ChatRequest, Chunk, Finish, PromptCall, PromptImage, PromptMessage, ToolSpec
 from streaming.providers.joined import Joined
 from streaming.providers.openai_calls import BadCalls, CallJoiner
 from streaming.providers.openai_errors import reported
@@ -43,11 +43,11 @@ def request_body(request: ChatRequest, *, stream: bool, without: frozenset[str] 
     ``context_length``, for which this wire has no words: the engine says so, and makes the prompt fit. Of ``think``
     only a level has a word that servers share.
 
-    ``without`` are those of ``response_format``, ``tools``, ``stream_options``, ``reasoning_content``,
+    ``without`` are those of ``response_format``, ``tools``, ``images``, ``stream_options``, ``reasoning_content``,
     ``reasoning_effort``, ``top_k`` and ``max_tokens`` that the server does not take; for the last it has another word
     then.
     """
-    messages = [_message(message, thinking="reasoning_content" not in without) for message in request.messages]
+    messages = [_message(message, without) for message in request.messages]
     body = {**_parameters(request.parameters, without), "model": request.model, "messages": messages}
     if request.tools and "tools" not in without:
         body["tools"] = [_tool(tool) for tool in request.tools]
@@ -65,7 +65,10 @@ def left_out(request: ChatRequest, without: frozenset[str]) -> tuple[str, ...]:
     """What was asked for and is not in a body that was written ``without`` these, in people's words."""
     body = request_body(request, stream=False)
     minded = without if request.tools_wished else without - {"tools"}  # what was merely offered nobody misses
-    return tuple(word for field, word in _ASKED_FOR.items() if field in minded and field in body)
+    words = [word for field, word in _ASKED_FOR.items() if field in minded and field in body]
+    if "images" in without and any(message.images for message in request.messages):
+        words.append("images")
+    return tuple(words)
 
 
 def _parameters(asked: Parameters, without: frozenset[str]) -> dict[str, Any]:
@@ -76,16 +79,23 @@ def _parameters(asked: Parameters, without: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _message(message: PromptMessage, *, thinking: bool) -> dict[str, Any]:
+def _message(message: PromptMessage, without: frozenset[str]) -> dict[str, Any]:
     if message.role == "tool":
         return {"role": "tool", "tool_call_id": _id(message.tool_call_id or ""), "content": message.content}
+    if message.images and "images" not in without:
+        return {"role": message.role, "content": [{"type": "text", "text": message.content}, *_shown(message.images)]}
     if not message.tool_calls:
         return {"role": message.role, "content": message.content}
     body: dict[str, Any] = {"role": message.role, "content": message.content or None}
-    if message.thinking and thinking:  # DeepSeek refuses the round without it, Groq with it
+    if message.thinking and "reasoning_content" not in without:  # DeepSeek refuses the round without it, Groq with it
         body["reasoning_content"] = message.thinking
     body["tool_calls"] = [_call(call) for call in message.tool_calls]
     return body
+
+
+def _shown(images: Sequence[PromptImage]) -> list[dict[str, Any]]:
+    addresses = (f"data:{image.type};base64,{image.data}" for image in images)
+    return [{"type": "image_url", "image_url": {"url": address}} for address in addresses]
 
 
 def _call(call: PromptCall) -> dict[str, Any]:

@@ -62,7 +62,7 @@ async def one(request: HttpRequest, principal: Principal, attachment_id: str) ->
 @endpoint("GET")
 async def content(request: HttpRequest, principal: Principal, attachment_id: str) -> HttpResponseBase:
     attachment = await sync_to_async(permissions.access_attachment)(principal, attachment_id, "read")
-    return as_file(attachment, await engine().offload(files.read, attachment.pk, "content"))
+    return as_file(attachment, await engine().files(files.read, attachment.pk, "content"))
 
 
 def as_file(attachment: Attachment, data: bytes) -> HttpResponse:

@@ -17,8 +17,8 @@ error-event, error-beside, error-first
                    an error as a named event; beside the choices; before any word
 broken-call        two tool calls, and the connection is cut in the second one's arguments
 cut-call           the same, ended by length
-no-tools, no-options, no-thoughts
-                   answers 400 to tools; to stream_options; to reasoning_content
+no-tools, no-options, no-images, no-thoughts
+                   answers 400 to tools; to stream_options; to pictures; to reasoning_content
 
 ``--key KEY`` refuses everybody else.
 """
@@ -40,7 +40,7 @@ SSE = "text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
 OWN = {
     *("no-mark", "hangs-on", "pings-on", "only-mark", "pings-first", "error-event", "error-beside", "error-first"),
-    *("broken-call", "cut-call", "no-tools", "no-options", "no-thoughts"),
+    *("broken-call", "cut-call", "no-tools", "no-options", "no-images", "no-thoughts"),
 }
 FILES = re.compile(r"(trace|cut|slow|sliced-(\d+))/(.+)")
 KEY = ""
@@ -295,6 +295,9 @@ def translated(asked: Record) -> Record:
             {**call, "function": {**call["function"], "arguments": json.loads(call["function"]["arguments"])}}
             for call in message.get("tool_calls") or []
         ]
+        content = message.get("content")
+        if isinstance(content, list):
+            message = {**message, "content": "".join(part.get("text", "") for part in content)}
         messages.append({**message, "tool_calls": calls} if calls else message)
     return {**asked, "messages": messages, "truncate": False}  # no server of this wire leaves anything out by itself
 
@@ -324,6 +327,8 @@ def turn_down(asked: Record) -> None:
             raise problem("Missing required parameter: 'response_format.json_schema'.", "response_format.json_schema")
         if form["type"] == "json_object" and "json" not in json.dumps(asked["messages"]).lower():
             raise problem("'messages' must contain the word 'json' in some form", "messages")
+    if asked.get("model") == "no-images" and any(isinstance(each.get("content"), list) for each in asked["messages"]):
+        raise problem("Invalid content type. image_url is only supported by certain models.")
     if asked.get("model") == "no-options" and "stream_options" in asked:
         raise problem("Extra inputs are not permitted, field: 'stream_options'")
 

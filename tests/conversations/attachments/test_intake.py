@@ -68,6 +68,15 @@ def test_a_large_picture_is_made_as_large_as_a_model_looks_at(keep) -> None:
     assert (taken.width, taken.height) == (2048, 1024)
 
 
+def test_a_photograph_with_holes_is_shown_on_white_where_it_would_be_too_large(keep) -> None:
+    noise = Image.effect_noise((1400, 1400), 80)
+    written = BytesIO()
+    Image.merge("RGBA", (noise, noise, noise, Image.new("L", noise.size, 0))).save(written, "PNG")
+    taken = keep(written.getvalue())
+    assert taken.type == "image/jpeg"
+    assert shown(taken).getpixel((700, 700)) == (255, 255, 255)
+
+
 def test_of_an_animation_the_first_frame_is_kept(keep) -> None:
     taken = keep(files.animation())
     assert getattr(shown(taken), "n_frames", 1) == 1

@@ -274,6 +274,27 @@ def test_a_server_that_does_not_take_its_thinking_back_is_understood(body):
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid content type. image_url is only supported by certain models.",
+        "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+        "Failed to deserialize the JSON body: messages[0]: unknown variant `image_url`, expected `text`",
+        "At most 0 image(s) may be provided in one request.",
+        "/models/plain is not a multimodal model",
+        "This model does not support image input",
+        "messages[1].content must be a string",
+    ],
+)
+def test_a_server_that_does_not_take_pictures_is_understood(message):
+    assert refused_parts(answer(400, {"error": {"message": message}})) == {"images"}
+
+
+@pytest.mark.parametrize("message", ["The image could not be decoded", "image_url: connection refused", "too large"])
+def test_a_picture_that_is_found_fault_with_is_no_refusal_of_pictures(message):
+    assert refused_parts(answer(400, {"error": {"message": message}})) == frozenset()
+
+
+@pytest.mark.parametrize(
     ("message", "part"),
     [
         ("Unrecognized request argument supplied: top_k", "top_k"),
