@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from chatserver.gates import Denied, Gate, refused
 from conversations.permissions import MANAGE_MODELS, may_manage_models
+from streaming.protocol.commands import MAX_ATTACHMENTS
 
 Page = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
@@ -68,6 +69,7 @@ def _boot(request: HttpRequest, *, username: str, staff: bool, manages: bool) ->
         "thread": None,
         # The token also makes the middleware set the cookie, which a first visit has not got.
         "csrf": {"cookie": settings.CSRF_COOKIE_NAME, "token": get_token(request)},
+        "limits": {"attachments": MAX_ATTACHMENTS, "attachment_bytes": settings.MAX_ATTACHMENT},
         "urls": {
             "api": "/api/v1",
             "socket": "/ws/v1",

@@ -69,6 +69,52 @@ export class Api {
   }
 
   /**
+   * Sends a file once, however often its answer is lost.
+   *
+   * @param {string} path
+   * @param {File} file
+   * @param {{name: string, key: string, stop: AbortSignal, progressed: (part: number) => void}} options
+   * @returns {Promise<Wire.Attachment>}
+   */
+  async upload(path, file, options) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.sendFile(path, file, options);
+      } catch (fault) {
+        if (!(fault instanceof ApiError) || attempt === TRIES || options.stop.aborted) throw fault;
+        const waits = fault.lost || ([429, 503].includes(fault.status) && fault.failure.retryable);
+        if (!waits) throw fault;
+        await pause(Math.max(fault.failure.retry_after_ms ?? 0, 500 * 2 ** attempt * (0.5 + Math.random() / 2)));
+      }
+    }
+  }
+
+  /** Not by `fetch`, which does not say how much has been sent.
+   * @private @param {string} path @param {File} file
+   * @param {{name: string, key: string, stop: AbortSignal, progressed: (part: number) => void}} options
+   * @returns {Promise<Wire.Attachment>} */
+  sendFile(path, file, { name, key, stop, progressed }) {
+    const form = new FormData();
+    form.append("file", file, name);
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open("POST", this.root + path);
+      request.setRequestHeader("Accept", "application/json");
+      request.setRequestHeader("X-CSRFToken", this.token());
+      request.setRequestHeader("Idempotency-Key", key);
+      request.upload.onprogress = ({ loaded, total }) => progressed(total ? loaded / total : 0);
+      request.onload = () => {
+        const value = parsed(request.responseText);
+        if (request.status === 201) resolve(value);
+        else reject(new ApiError(request.status, failureOf(request.status, value)));
+      };
+      request.onerror = request.onabort = () => reject(new ApiError(0, NETWORK));
+      stop.addEventListener("abort", () => request.abort(), { once: true });
+      request.send(form);
+    });
+  }
+
+  /**
    * @param {string} method
    * @param {string} path
    * @param {{body?: unknown, key?: string}} [options]
@@ -121,6 +167,7 @@ export function newKey() {
 function failureOf(status, value) {
   const failure = value?.error;
   if (failure && typeof failure.message === "string") return failure;
+  if (status === 413) return { code: "http_413", message: "This is larger than the server accepts.", retryable: false };
   const retryable = status >= 500 || status === 429;
   return { code: `http_${status}`, message: `The server answered with status ${status}.`, retryable };
 }

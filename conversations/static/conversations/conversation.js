@@ -5,7 +5,7 @@ import { withItems, withMessage, withOlder } from "./branch.js";
 import { suggestedBy } from "./follow_ups.js";
 import { chosenModel } from "./models.js";
 import { readDraft, readSettings, saveDraft, saveSettings } from "./preferences.js";
-import { Queue } from "./queue.js";
+import { named, Queue, stillThere } from "./queue.js";
 
 /**
  * @typedef {import("./store.js").Store} Store
@@ -20,15 +20,17 @@ export class Conversation {
    * @param {import("./api.js").Api} parts.api
    * @param {import("./runs.js").Runs} parts.runs
    * @param {Threads} parts.threads
+   * @param {import("./attachments.js").Attachments} parts.files
    * @param {(threadId: string) => void} parts.onThread a new thread has its address now
    */
-  constructor({ store, api, runs, threads, onThread }) {
+  constructor({ store, api, runs, threads, files, onThread }) {
     this.store = store;
     this.api = api;
     this.runs = runs;
     this.threads = threads;
+    this.files = files;
     this.onThread = onThread;
-    this.queue = new Queue({ store, api, onBegun: (threadId, runId) => this.begun(threadId, runId) });
+    this.queue = new Queue({ store, api, files, onBegun: (threadId, runId) => this.begun(threadId, runId) });
     this.pagingOlder = false;
     this.fillingIn = false;
   }
@@ -50,6 +52,7 @@ export class Conversation {
     this.runs.stopAll();
     this.queue.forget();
     this.fillingIn = false;
+    this.files.show(threadId);
     const view = threadId ? "loading" : "new";
     const known = this.store.state.threads.items.find((thread) => thread.id === threadId) ?? null;
     this.store.update({
@@ -136,10 +139,12 @@ export class Conversation {
   async send(content) {
     const { threadId } = this.store.state;
     if (!content.trim()) return;
-    if (threadId && this.queues) return this.queue.add(threadId, content, chosenModel(this.store.state));
+    if (threadId && this.queues) {
+      return this.queue.add(threadId, content, this.files.take(), chosenModel(this.store.state));
+    }
     if (this.busy) return;
     this.dismiss();
-    await this.deliver(this.newPending(content));
+    await this.deliver({ ...this.newPending(content), attachments: this.files.take() });
   }
 
   /** Another answer beside this one. @param {Wire.Message} answer */
@@ -167,6 +172,7 @@ export class Conversation {
     const { pending } = this.store.state;
     if (pending?.status !== "failed") return;
     if (pending.content && !readDraft(pending.threadId)) saveDraft(pending.threadId, pending.content);
+    this.files.handBack(pending.threadId, stillThere(pending.attachments, pending.error));
     this.store.update({ pending: null });
   }
 
@@ -211,7 +217,7 @@ export class Conversation {
     const { threadId } = this.store.state;
     const model = chosenModel(this.store.state);
     const keys = { key: newKey(), threadKey: newKey() };
-    return { threadId, content, regenerate: null, goOn: null, model, ...keys, status: "sending", error: null };
+    return { threadId, content, attachments: [], regenerate: null, goOn: null, model, ...keys, status: "sending", error: null };
   }
 
   /** @private @param {Page.Pending} first */
@@ -394,6 +400,7 @@ export class Conversation {
     this.threads.put(thread);
     if (this.store.state.threadId !== null) return;
     this.store.update({ threadId: thread.id, thread, view: "ready" });
+    this.files.moved(thread.id);
     this.onThread(thread.id);
   }
 
@@ -428,9 +435,9 @@ export class Conversation {
 }
 
 /** @param {Page.Pending} pending */
-function asked({ content, regenerate, goOn }) {
+function asked({ content, attachments, regenerate, goOn }) {
   if (regenerate) return { regenerate };
-  return goOn ? { continue: goOn } : { content, if_busy: "enqueue" };
+  return goOn ? { continue: goOn } : { content, if_busy: "enqueue", ...named(attachments) };
 }
 
 /** @param {object} body @param {string} model */

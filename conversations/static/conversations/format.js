@@ -15,6 +15,14 @@ export function counted(count, one, many) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
+/** @param {number} count of bytes */
+export function bytes(count) {
+  if (count < 1024) return counted(count, "byte", "bytes");
+  const kibi = count / 1024;
+  if (kibi < 1000) return `${Math.round(kibi)} KB`;
+  return `${(kibi / 1024).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
+}
+
 /** A time that is only known roughly. @param {number} milliseconds */
 export function about(milliseconds) {
   const seconds = Math.max(1, Math.round(milliseconds / 1000));

@@ -1,6 +1,7 @@
 /** The chat: makes the parts, joins them, and keeps the address and the state together. */
 
 import { Api } from "./api.js";
+import { Attachments } from "./attachments.js";
 import { socketUrl } from "./boot.js";
 import { Conversation } from "./conversation.js";
 import { Feed } from "./feed.js";
@@ -24,6 +25,7 @@ export class ChatPage {
       api: this.api,
       runs,
       threads: this.threads,
+      files: new Attachments({ store: this.store, api: this.api, limits: boot.limits }),
       onThread: (threadId) => history.pushState(null, "", boot.urls.threads + threadId),
     });
     this.feed = new Feed({

@@ -2,6 +2,7 @@
 
 const SETTINGS = "chat.settings";
 const DRAFT = "chat.draft.";
+const DRAFT_FILES = "chat.files.";
 
 /** @type {Page.Settings} */
 const DEFAULTS = { streaming: true, transport: "automatic", theme: "system", model: "", wrapCode: false };
@@ -28,6 +29,20 @@ export function readDraft(threadId) {
 /** @param {string | null} threadId @param {string} text */
 export function saveDraft(threadId, text) {
   write(DRAFT + (threadId ?? "new"), text);
+}
+
+/** @param {string | null} threadId @returns {Wire.Attachment[]} files of the draft that the server has */
+export function readDraftFiles(threadId) {
+  try {
+    return JSON.parse(read(DRAFT_FILES + (threadId ?? "new")) || "[]");
+  } catch {
+    return [];
+  }
+}
+
+/** @param {string | null} threadId @param {Wire.Attachment[]} files */
+export function saveDraftFiles(threadId, files) {
+  write(DRAFT_FILES + (threadId ?? "new"), files.length ? JSON.stringify(files) : "");
 }
 
 /** @type {Map<string, string>} */

@@ -9,11 +9,13 @@ export class Queue {
    * @param {object} parts
    * @param {import("./store.js").Store} parts.store
    * @param {import("./api.js").Api} parts.api
+   * @param {import("./attachments.js").Attachments} parts.files
    * @param {(threadId: string, runId: string) => void} parts.onBegun a message had not to wait after all
    */
-  constructor({ store, api, onBegun }) {
+  constructor({ store, api, files, onBegun }) {
     this.store = store;
     this.api = api;
+    this.files = files;
     this.onBegun = onBegun;
     /** How often the feed has told of it: a page that was asked for before is older. */
     this.told = 0;
@@ -40,9 +42,9 @@ export class Queue {
     if (event === "thread.run.created") this.begun(data.run);
   }
 
-  /** @param {string} threadId @param {string} content @param {string} model */
-  add(threadId, content, model) {
-    return this.deliver({ key: newKey(), threadId, content, model, status: "sending", error: null });
+  /** @param {string} threadId @param {string} content @param {Wire.Attachment[]} attachments @param {string} model */
+  add(threadId, content, attachments, model) {
+    return this.deliver({ key: newKey(), threadId, content, attachments, model, status: "sending", error: null });
   }
 
   /** The same again, under the same key. @param {Page.Adding} adding */
@@ -55,7 +57,7 @@ export class Queue {
   /** It was refused, and shall not be sent. @param {Page.Adding} adding */
   discard(adding) {
     this.drop(adding.key);
-    this.handBack(adding.content);
+    this.handBack(adding.content, stillThere(adding.attachments, adding.error));
   }
 
   /** The server has it. @param {Wire.Run} run */
@@ -85,7 +87,7 @@ export class Queue {
     try {
       const { run: now } = await this.api.post(`/runs/${run.id}/cancel`, {});
       this.store.update({ waiting: this.store.state.waiting.filter((one) => one.id !== run.id) });
-      if (!now.user_message_id) this.handBack(run.request?.content ?? "");
+      if (!now.user_message_id) this.handBack(run.request?.content ?? "", run.request?.attachments ?? []);
       return true;
     } catch (fault) {
       this.store.update({ problem: failureFrom(fault) });
@@ -93,18 +95,20 @@ export class Queue {
     }
   }
 
-  /** Gives a text back to the message field, unless something else stands there. @param {string} text */
-  handBack(text) {
+  /** Gives a text back to the message field, with its files, unless something else stands there.
+   * @param {string} text @param {Wire.Attachment[]} [files] */
+  handBack(text, files = []) {
     const { threadId, handedBack } = this.store.state;
     if (!text || readDraft(threadId)) return;
+    this.files.handBack(threadId, files);
     saveDraft(threadId, text);
     this.store.update({ handedBack: handedBack + 1 });
   }
 
   /** @private @param {Page.Adding} adding */
   async send(adding) {
-    const { threadId, content, model, key } = adding;
-    const body = { content, if_busy: "enqueue", ...(model ? { model } : {}) };
+    const { threadId, content, attachments, model, key } = adding;
+    const body = { content, if_busy: "enqueue", ...named(attachments), ...(model ? { model } : {}) };
     const onLost = () => this.put({ ...adding, status: "lost", error: null });
     try {
       const { run } = await this.api.postOnce(`/threads/${threadId}/runs`, body, key, onLost);
@@ -156,4 +160,15 @@ export class Queue {
   drop(key) {
     this.store.update({ adding: this.store.state.adding.filter((one) => one.key !== key) });
   }
+}
+
+/** The files of a send, as its body has them. @param {Wire.Attachment[]} files */
+export function named(files) {
+  return files.length ? { attachments: files.map((file) => file.id) } : {};
+}
+
+/** Without those that the server does not know. @param {Wire.Attachment[]} files @param {Wire.Failure | null} error */
+export function stillThere(files, error) {
+  const gone = error?.code === "attachment_unknown" ? error.details?.ids : null;
+  return Array.isArray(gone) ? files.filter((file) => !gone.includes(file.id)) : files;
 }

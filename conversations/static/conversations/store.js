@@ -43,6 +43,7 @@ export function initialState(model) {
     suggested: null,
     waiting: [],
     adding: [],
+    attached: [],
     handedBack: 0,
     models: null,
     model,

@@ -5,6 +5,7 @@ declare namespace Page {
     username: string;
     thread: string | null;
     csrf: { cookie: string; token: string };
+    limits: { attachments: number; attachment_bytes: number };
     urls: {
       api: string;
       socket: string;
@@ -43,6 +44,7 @@ declare namespace Page {
   interface Pending {
     threadId: string | null;
     content: string;
+    attachments: Wire.Attachment[];
     regenerate: string | null;
     goOn: string | null;
     model: string;
@@ -57,6 +59,7 @@ declare namespace Page {
     key: string;
     threadId: string;
     content: string;
+    attachments: Wire.Attachment[];
     model: string;
     status: "sending" | "lost" | "failed";
     error: Wire.Failure | null;
@@ -66,6 +69,16 @@ declare namespace Page {
   interface Suggested {
     messageId: string;
     questions: string[];
+  /** A file beside what is being written. `error` is a sentence. */
+  interface Attached {
+    key: string;
+    name: string;
+    size: number;
+    /** How much of it has been sent, 0 to 1. */
+    progress: number;
+    status: "sending" | "ready" | "refused";
+    file: Wire.Attachment | null;
+    error: string | null;
   }
 
   /** A run that is followed now. */
@@ -91,6 +104,7 @@ declare namespace Page {
     /** What waits for its turn in the shown thread. */
     waiting: Wire.Run[];
     adding: Adding[];
+    attached: Attached[];
     /** How often a text was given back to the message field. */
     handedBack: number;
     models: Wire.Models | null;

@@ -30,6 +30,7 @@ declare namespace Wire {
   /** What a waiting send will ask when its turn comes. */
   interface Request {
     content: string;
+    attachments?: Attachment[];
     model: string;
   }
 
@@ -97,6 +98,17 @@ declare namespace Wire {
 
   type Decision = "approve" | "deny";
 
+  interface Attachment {
+    id: string;
+    name: string;
+    type: string;
+    size: number;
+    kind: "image" | "pdf" | "text";
+    width?: number | null;
+    height?: number | null;
+    pages?: number | null;
+  }
+
   type Part = { text: [number, number] } | { step_id: string };
 
   interface Message {
@@ -110,6 +122,7 @@ declare namespace Wire {
     thinking?: string;
     model?: string;
     run_id?: string | null;
+    attachments?: Attachment[];
     created_at?: string | null;
     finished_at?: string | null;
     /** In the list of a thread's messages only. */

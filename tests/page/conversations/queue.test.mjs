@@ -16,6 +16,7 @@ const refusal = (code) => new ApiError(409, { code, message: "No." });
 let server;
 let queue;
 let followed;
+let handedBack;
 const state = () => queue.store.state;
 const texts = () => state().waiting.map((one) => one.request.content);
 const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -26,7 +27,9 @@ beforeEach(() => {
   server = { asked: [], postOnce: ask, patch: ask, post: ask };
   followed = [];
   const store = new Store({ ...initialState(""), threadId: "t" });
-  queue = new Queue({ store, api: server, onBegun: (_, runId) => followed.push(runId) });
+  handedBack = [];
+  const files = { handBack: (_, given) => handedBack.push(given) };
+  queue = new Queue({ store, api: server, files, onBegun: (_, runId) => followed.push(runId) });
   saveDraft("t", "");
 });
 
@@ -50,8 +53,8 @@ describe("the queue", () => {
   });
 
   it("sends one after the other, and shows nothing twice", async () => {
-    queue.add("t", "one", "m");
-    queue.add("t", "two", "");
+    queue.add("t", "one", [], "m");
+    queue.add("t", "two", [], "");
     await settled();
     assert.deepEqual(server.asked.map(({ body }) => body), [{ content: "one", if_busy: "enqueue", model: "m" }]);
     queue.heard(updated(run("a", "one")));
@@ -67,7 +70,7 @@ describe("the queue", () => {
   });
 
   it("follows what had not to wait after all", async () => {
-    queue.add("t", "one", "");
+    queue.add("t", "one", [], "");
     await settled();
     server.asked[0].answer({ run: { ...run("a", ""), waiting: false, request: null } });
     await settled();
@@ -75,7 +78,7 @@ describe("the queue", () => {
   });
 
   it("keeps what was refused, under its key, until it is sent again or given back", async () => {
-    queue.add("t", "one", "");
+    queue.add("t", "one", [], "");
     await settled();
     server.asked[0].refuse(refusal("queue_full"));
     await settled();

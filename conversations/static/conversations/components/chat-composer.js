@@ -3,7 +3,10 @@ import { chosenModel } from "../models.js";
 import { readDraft, saveDraft } from "../preferences.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
+import "./attached-files.js";
 import "./model-select.js";
+
+const DRAGGING = /** @type {const} */ (["dragover", "dragleave", "drop"]);
 
 /** Where people write. What is not sent yet is kept as this thread's draft. */
 export class ChatComposer extends PageElement {
@@ -13,6 +16,8 @@ export class ChatComposer extends PageElement {
     queues: { attribute: false },
     conversation: { attribute: false },
     text: { state: true },
+    waits: { state: true },
+    dropping: { state: true },
   };
 
   constructor() {
@@ -31,6 +36,26 @@ export class ChatComposer extends PageElement {
     this.thread = undefined;
     this.failed = false;
     this.handedBack = 0;
+    /** Whether the message is sent as soon as its files are there. */
+    this.waits = false;
+    /** Whether files are being dragged over the page. */
+    this.dropping = false;
+    this.dragged = this.dragged.bind(this);
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    // Wherever on the page they are dropped: else the browser would leave it for the file.
+    for (const event of DRAGGING) addEventListener(event, this.dragged);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    for (const event of DRAGGING) removeEventListener(event, this.dragged);
+  }
+
+  get files() {
+    return this.conversation?.files ?? null;
   }
 
   get field() {
@@ -41,6 +66,7 @@ export class ChatComposer extends PageElement {
     const { state } = this;
     if (!state) return;
     if (state.threadId !== this.thread) {
+      if (this.thread !== null) this.waits = false;
       // The first message gave this thread its address; what is being written meanwhile stays.
       if (this.thread === null && this.text) saveDraft(state.threadId, this.text);
       this.thread = state.threadId;
@@ -63,26 +89,37 @@ export class ChatComposer extends PageElement {
     if (field.value !== this.text) field.value = this.text;
     field.style.height = "auto";
     field.style.height = `${field.scrollHeight}px`;
+    if (!this.waits || this.files?.underWay) return;
+    this.waits = false;
+    if (!this.files?.refused) this.send();
   }
 
   render() {
     const { state } = this;
     const models = state?.models ?? null;
-    return html`<form class="composer" @submit=${this.submit}>
+    const attached = state?.attached ?? [];
+    return html`<form class="composer ${this.dropping ? "is-dropping" : ""}" @submit=${this.submit}>
+      <attached-files .attached=${attached} .waits=${this.waits} .files=${this.files}></attached-files>
       <label class="visually-hidden" for="chat-input">Message</label>
       <textarea
         id="chat-input"
         data-testid="chat-input"
         rows="1"
-        placeholder="Write a message"
+        placeholder=${attached.length ? "Ask something about it" : "Write a message"}
         autocomplete="off"
         maxlength="400000"
         aria-describedby="composer-keys"
         @input=${this.input}
         @keydown=${this.keydown}
+        @paste=${this.paste}
       ></textarea>
       <span id="composer-keys" class="visually-hidden">Enter sends, Shift and Enter begins a new line.</span>
       <div class="composer-foot">
+        <input class="visually-hidden" type="file" multiple tabindex="-1" aria-hidden="true" data-testid="file-input"
+          @change=${this.picked} />
+        <button class="icon-button" type="button" title="Attach files" data-testid="attach-button" @click=${this.pick}>
+          ${icons.clip}<span class="visually-hidden">Attach files</span>
+        </button>
         <model-select
           .models=${models}
           .value=${state ? chosenModel(state) : ""}
@@ -96,7 +133,8 @@ export class ChatComposer extends PageElement {
   }
 
   sendButton() {
-    return html`<button class="round-button" type="submit" data-testid="send-button" ?disabled=${!this.text.trim()}>
+    return html`<button class="round-button" type="submit" data-testid="send-button"
+      ?disabled=${!this.text.trim() || this.waits}>
       ${icons.send}<span class="visually-hidden">${this.busy ? "Send when the answer is done" : "Send"}</span>
     </button>`;
   }
@@ -127,6 +165,36 @@ export class ChatComposer extends PageElement {
     this.send();
   }
 
+  pick() {
+    const input = this.querySelector("input[type=file]");
+    if (input instanceof HTMLInputElement) input.click();
+  }
+
+  /** @param {Event} event */
+  picked({ target }) {
+    if (!(target instanceof HTMLInputElement)) return;
+    this.files?.add(target.files ?? []);
+    target.value = ""; // the same file may be picked again
+    this.takeFocus();
+  }
+
+  /** Pictures, and files that were copied; where there is text beside a picture of it, the text is meant.
+   * @param {ClipboardEvent} event */
+  paste(event) {
+    const data = event.clipboardData;
+    if (!data?.files.length || data.types.includes("text/plain")) return;
+    event.preventDefault();
+    this.files?.add(data.files);
+  }
+
+  /** @param {DragEvent} event */
+  dragged(event) {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    this.dropping = event.type === "dragover";
+    if (event.type === "drop") this.files?.add(event.dataTransfer.files);
+  }
+
   /** @param {SubmitEvent} event */
   submit(event) {
     event.preventDefault();
@@ -136,6 +204,11 @@ export class ChatComposer extends PageElement {
   send() {
     const { text } = this;
     if ((this.busy && !this.queues) || !text.trim()) return;
+    if (this.files?.underWay) {
+      this.waits = true;
+      return;
+    }
+    this.waits = false;
     this.write("");
     this.conversation?.send(text);
     this.takeFocus();

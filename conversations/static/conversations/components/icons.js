@@ -34,6 +34,12 @@ export const icons = {
   info: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
     <circle cx="12" cy="12" r="8.5" /><path d="M12 11v5M12 7.8v.2" />
   </svg>`,
+  clip: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <path d="M19.5 11.5l-7.8 7.8a4.6 4.6 0 0 1-6.5-6.5l8.3-8.3a3.1 3.1 0 0 1 4.4 4.4l-8.3 8.3a1.6 1.6 0 0 1-2.2-2.2l7.3-7.3" />
+  </svg>`,
+  file: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <path d="M6.5 3.5h7l4.5 4.5v12.5h-11.5zM13 3.5V8.5h5M9.5 13h5.5M9.5 16.5h5.5" />
+  </svg>`,
   chevron: html`<svg class="icon chevron" viewBox="0 0 24 24" aria-hidden="true"><path d="M9 6l6 6-6 6" /></svg>`,
 };
 

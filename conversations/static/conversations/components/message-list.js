@@ -1,6 +1,7 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { followUpsOf } from "../follow_ups.js";
 import { statusOf } from "../status.js";
+import { filesOf } from "./attached-files.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 import { FollowsTheEnd } from "./scrolling.js";
@@ -65,7 +66,7 @@ export class MessageList extends PageElement {
         <div class="column">
           ${state.older ? html`<p class="older">Reading older messages…</p>` : nothing}
           ${repeat(state.messages, (message) => message.id, (message, index) => this.message(state, message, index))}
-          ${pending?.content ? question(pending.content, true) : nothing}
+          ${pending?.content ? question(pending.content, pending.attachments, true) : nothing}
           ${pending?.status === "failed" ? this.refused(pending) : nothing}
           <status-line .status=${statusOf(pending, state.live, this.streaming)}></status-line>
           <follow-ups
@@ -89,7 +90,7 @@ export class MessageList extends PageElement {
 
   /** @param {Page.State} state @param {Wire.Message} message @param {number} index */
   message(state, message, index) {
-    if (message.role === "user") return question(message.content ?? "…", false);
+    if (message.role === "user") return question(message.content ?? "…", message.attachments, false);
     const live = state.live?.runId === message.run_id ? state.live : null;
     return html`<assistant-message
       class="message assistant-message"
@@ -113,10 +114,11 @@ export class MessageList extends PageElement {
   }
 }
 
-/** @param {string} content @param {boolean} pending */
-function question(content, pending) {
+/** @param {string} content @param {Wire.Attachment[] | undefined} files @param {boolean} pending */
+function question(content, files, pending) {
   return html`<div class="message user-message ${pending ? "is-pending" : ""}">
     <h2 class="visually-hidden">You</h2>
+    ${filesOf(files)}
     <p class="question">${content}</p>
   </div>`;
 }

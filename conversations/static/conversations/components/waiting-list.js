@@ -1,4 +1,5 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
+import { filesOf } from "./attached-files.js";
 import { PageElement } from "./element.js";
 
 /** What has been written while the answer is: it waits on the server, and may be changed and withdrawn until its turn. */
@@ -65,7 +66,8 @@ export class WaitingList extends PageElement {
   card(run, index) {
     const name = html`<span class="visually-hidden"> waiting message ${index + 1}</span>`;
     const still = this.acting === run.id;
-    return html`<p class="waiting-text">${run.request?.content}</p>
+    return html`${filesOf(run.request?.attachments)}
+      <p class="waiting-text">${run.request?.content}</p>
       <div class="waiting-acts">
         <button class="button is-small is-quiet" type="button" data-testid="edit-waiting-button" ?disabled=${still}
           @click=${() => this.edit(run)}>Edit${name}</button>
@@ -108,6 +110,7 @@ export class WaitingList extends PageElement {
     if (status !== "failed") {
       const words = status === "lost" ? "Connection lost. Sending again…" : "Sending…";
       return html`<li class="waiting-message is-pending">
+        ${filesOf(adding.attachments)}
         <p class="waiting-text">${content}</p>
         <p class="waiting-note">${words}</p>
       </li>`;
