@@ -14,9 +14,11 @@ from django.views.decorators.cache import never_cache
 
 from conversations import selectors
 from conversations.admin.shown import conversation
-from conversations.models import AccessRecord, Thread
+from conversations.api.files import as_file
+from conversations.attachments import files
+from conversations.models import AccessRecord, AttachmentUse, Thread
 from conversations.services.access import LEAST_REASON, MOST_REASON, record_access
-from streaming.protocol.errors import InvalidRequest
+from streaming.protocol.errors import InvalidRequest, NotFound
 from streaming.protocol.text import clean
 
 OPEN_FOR = timedelta(minutes=15)
@@ -50,6 +52,8 @@ def answer(request: HttpRequest, thread_id: UUID, context: dict[str, Any]) -> Ht
     record = _open_record(request, thread)
     if record is None:
         return _ask(request, thread, context, ReasonForm())
+    if "file" in request.GET:
+        return _file(thread, request.GET["file"])
     return _show(request, thread, record, context)
 
 
@@ -70,6 +74,21 @@ def _open_record(request: HttpRequest, thread: Thread) -> AccessRecord | None:
         return None
     recent = AccessRecord.objects.filter(at__gt=timezone.now() - OPEN_FOR)
     return recent.filter(pk=record_id, staff_id=request.user.pk, thread_id=thread.pk).first()
+
+
+def _file(thread: Thread, text: str) -> HttpResponse:
+    """What a message of the thread has, to whoever has the thread open: under the same record."""
+    try:
+        use = AttachmentUse.objects.filter(message__thread=thread, attachment_id=UUID(text))
+        found = use.select_related("attachment").first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise Http404
+    try:
+        return as_file(found.attachment, files.read(found.attachment_id, "content"))
+    except NotFound:
+        raise Http404 from None
 
 
 def _show(request: HttpRequest, thread: Thread, record: AccessRecord, context: dict[str, Any]) -> HttpResponse:

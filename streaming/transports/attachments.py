@@ -8,11 +8,11 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.http import content_disposition_header
 
 from chatserver.accounts.principal import Principal
 from conversations import permissions, wire
 from conversations.api.answers import json_answer
+from conversations.api.files import as_file
 from conversations.api.idempotency import take_key
 from conversations.attachments import files
 from conversations.models import Attachment
@@ -23,8 +23,6 @@ from streaming.wiring import engine
 
 ADDRESS = "/api/v1/attachments"
 AROUND_A_FILE = 64 * 1024  # bytes of a form beside the file in it
-# Whatever a file may be taken for, it runs nothing, loads nothing and is nobody's page.
-_INERT = "sandbox; default-src 'none'; frame-ancestors 'none'"
 _places = Places()
 
 
@@ -63,18 +61,6 @@ async def one(request: HttpRequest, principal: Principal, attachment_id: str) ->
 async def content(request: HttpRequest, principal: Principal, attachment_id: str) -> HttpResponseBase:
     attachment = await sync_to_async(permissions.access_attachment)(principal, attachment_id, "read")
     return as_file(attachment, await engine().files(files.read, attachment.pk, "content"))
-
-
-def as_file(attachment: Attachment, data: bytes) -> HttpResponse:
-    """Pictures were drawn anew here, and may be shown; everything else is saved, and text is nothing but text."""
-    picture = attachment.kind == Attachment.Kind.IMAGE
-    served_as = "text/plain; charset=utf-8" if attachment.kind == Attachment.Kind.TEXT else attachment.type
-    answer = HttpResponse(data, content_type=served_as)
-    answer["Content-Disposition"] = content_disposition_header(not picture, attachment.name) or "attachment"
-    answer["Content-Security-Policy"] = _INERT
-    answer["Cross-Origin-Resource-Policy"] = "same-origin"
-    answer["Cache-Control"] = "private, no-store"
-    return answer
 
 
 def _told(attachment: Attachment) -> dict[str, Any]:

@@ -93,6 +93,28 @@ async def test_a_body_that_says_it_is_too_long_is_not_read_at_all():
     assert len(wire.incoming) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "length", "status"),
+    [
+        ("POST", "/files", 20, 200),
+        ("POST", "/files", 21, 413),
+        ("PUT", "/files", 11, 413),
+        ("POST", "/files/1", 11, 413),
+    ],
+)
+async def test_a_body_to_an_address_that_takes_files_may_be_longer_and_no_other(
+    method: str, path: str, length: int, status: int
+):
+    wire = Wire(b"x" * (length - 1), b"x")
+    wire.scope |= {"method": method, "path": path}
+    await BodyLimit(read_all, most=10, larger={"/files": 20})(wire.scope, wire.receive, wire.send)
+    assert wire.status == status
+    if status == 413:
+        assert json.loads(wire.sent[0 + 1]["body"])["error"]["details"] == {
+            "limit": 20 if path == "/files" and method == "POST" else 10
+        }
+
+
 async def test_a_client_that_takes_nothing_is_given_up():
     written = []
 

@@ -69,6 +69,8 @@ declare namespace Page {
   interface Suggested {
     messageId: string;
     questions: string[];
+  }
+
   /** A file beside what is being written. `error` is a sentence. */
   interface Attached {
     key: string;

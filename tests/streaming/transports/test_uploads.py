@@ -109,6 +109,17 @@ def test_nothing_active_is_ever_served(ada: Person, data: bytes, name: str, type
     assert served.header("Cache-Control") == "private, no-store"
 
 
+@pytest.mark.parametrize("name", ['a"; filename=evil.html; x=".txt', "grüße \u202e.txt", "a%0d%0aSet-Cookie: x=1.txt"])
+def test_the_name_of_a_file_is_no_header(ada: Person, name: str) -> None:
+    made = ada.attach(b"Hello", name.replace('"', "%22")).json
+    served = ada.get(made["url"])
+    assert served.header("Content-Disposition").startswith("attachment; filename")
+    assert served.header("Content-Disposition").isascii()
+    assert "evil.html" not in served.header("Content-Disposition").partition(";")[0]
+    assert served.header("Set-Cookie") == ""
+    assert "\u202e" not in made["name"]
+
+
 def test_a_picture_is_inert_too(ada: Person) -> None:
     served = ada.get(ada.attach(files.picture() + files.HTML).json["url"])
     assert b"script" not in served.body
