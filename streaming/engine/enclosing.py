@@ -35,13 +35,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def wanted(self) -> list[Given]:
-        """What is to be read, each once, at its longest."""
-        longest: dict[str, Given] = {}
+        """What is to be read, each once: the newest message has the most of a file that several have."""
+        once: dict[str, Given] = {}
         for given in (each for message in self.by_message.values() for each in message if each.characters):
-            known = longest.get(given.attachment.id)
-            if known is None or known.characters < given.characters:
-                longest[given.attachment.id] = given
-        return list(longest.values())
+            once.setdefault(given.attachment.id, given)
+        return list(once.values())
 
 
 def planned(history: Sequence[HistoryMessage], *, room: int, sees: bool) -> Plan:
@@ -136,13 +134,10 @@ def _framed(file: Attachment, text: str) -> str:
 
 
 def _mark(id: str, text: str) -> str:
-    """A word that the text does not have, so that it cannot pretend to have ended; of the same text the same one, for
-    model servers keep what they have read.
+    """Made of the text itself, which therefore cannot have it in it and pretend to have ended. Of the same text it is
+    the same one: model servers keep what they have read.
     """
-    mark = hashlib.sha256(f"{id} {text}".encode()).hexdigest()[:16]
-    while mark in text:
-        mark = hashlib.sha256(mark.encode()).hexdigest()[:16]
-    return mark
+    return hashlib.sha256(f"{id} {text}".encode()).hexdigest()[:16]
 
 
 def _named(file: Attachment) -> str:

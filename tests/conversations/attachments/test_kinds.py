@@ -12,7 +12,7 @@ def test_a_picture_is_one_whatever_it_is_called(kind: str) -> None:
 
 
 def test_a_pdf_may_have_something_in_front_of_it() -> None:
-    assert kind_of(pdf("Hello")) == "pdf"
+    assert kind_of(pdf("Hello")) == kind_of(b"%PDF-1.7\n1 0 obj") == "pdf"
     assert kind_of(b"\xff\xfe\x00scanner" + pdf("Hello")) == "pdf"
 
 
