@@ -85,4 +85,5 @@ def test_deleting_a_message_asks_the_same_of_a_short_and_a_long_branch(api: Any,
     with CaptureQueriesContext(connection) as captured:
         response = client.delete(f"/api/v1/threads/{thread.pk}/messages/{first.answer_id}")
     assert response.status_code == 204
-    assert len(captured) <= 35, "\n".join(query["sql"] for query in captured)
+    # Three of them look for files that messages and runs have, which go with the last of them.
+    assert len(captured) <= 38, "\n".join(query["sql"] for query in captured)
