@@ -2,12 +2,15 @@
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 HEARD_WITHIN = 3.0  # longer than anybody needs to tidy up
 
 
@@ -32,6 +35,20 @@ class TaskRegistry:
         task.add_done_callback(self._forget if awaited else self._ended)
         return task
 
+    def result_of(
+        self, work: Callable[[], Coroutine[Any, Any, T]], *, loop: asyncio.AbstractEventLoop, name: str, within: float
+    ) -> T:
+        """For a thread: what ``work`` comes to in the loop. Raises what it raises, and TimeoutError after ``within``
+        seconds, when it goes on alone.
+        """
+        result: Future[T] = Future()
+
+        def begin() -> None:
+            self.spawn(work(), name=name, awaited=True).add_done_callback(partial(_hand_over, result))
+
+        loop.call_soon_threadsafe(begin)
+        return result.result(within)
+
     async def cancel_all(self) -> None:
         """Cancel what still runs and wait for its end. Who has not heard is told again: in Python 3.11
         ``asyncio.wait_for`` may swallow a cancellation, and libraries use it.
@@ -53,3 +70,12 @@ class TaskRegistry:
         self._forget(task)
         if not task.cancelled() and (fault := task.exception()) is not None:
             log.error("task failed", task=task.get_name(), exc_info=fault)
+
+
+def _hand_over(result: "Future[T]", task: "asyncio.Task[T]") -> None:
+    if task.cancelled():
+        result.cancel()
+    elif (fault := task.exception()) is not None:
+        result.set_exception(fault)
+    else:
+        result.set_result(task.result())

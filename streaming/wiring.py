@@ -219,7 +219,8 @@ class Engine:
 
     def _try_model_server(self, name: str) -> Tried:
         """Called in a thread, which waits."""
-        return asyncio.run_coroutine_threadsafe(self.model_servers.try_one(name), self._loop).result(TRY_PATIENCE)
+        trying = partial(self.model_servers.try_one, name)
+        return self.tasks.result_of(trying, loop=self._loop, name=f"try {name}", within=TRY_PATIENCE)
 
     def _puller(self) -> Puller:
         return Puller(

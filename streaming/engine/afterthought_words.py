@@ -50,6 +50,7 @@ _APOLOGY = re.compile(
 )
 # Those that change the direction of what stands beside a title; joiners stay, since emoji and whole scripts need them.
 _TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad")
+_LINE_END = re.compile(r"[\r\n]+")
 _JOINER = "\u200d"
 _ENDS = ".。．｡,:：，、-–— "
 _QUESTION_MARKS = ("?", "？", "؟", ";", "՞", "፧")
@@ -60,7 +61,7 @@ def title_from(written: str) -> str | None:
     text = _without_thoughts(written)
     if isinstance(found := _json_in(text, "{"), dict):
         text = next((value for value in found.values() if isinstance(value, str)), "")
-    lines = [line for line in map(str.strip, text.splitlines()) if line]
+    lines = [line for line in map(str.strip, _LINE_END.split(text)) if line]
     # "Here is a title:" on a line of its own is said before it.
     while len(lines) > 1 and (lines[0].endswith((":", "：")) or not _has_word(lines[0])):
         del lines[0]
@@ -92,7 +93,7 @@ def _candidates(text: str) -> Iterator[str]:
     if isinstance(found, list):
         yield from (each for each in found if isinstance(each, str))
     else:
-        yield from (line for line in text.splitlines() if _line(line).endswith(_QUESTION_MARKS))
+        yield from (line for line in _LINE_END.split(text) if _line(line).endswith(_QUESTION_MARKS))
 
 
 def _without_thoughts(written: str) -> str:

@@ -1,6 +1,7 @@
 """Files over HTTP: attach, look, fetch, remove. Taking them apart and storing them happens in threads of its own."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from conversations.models import Attachment
 from conversations.services import attachments as verbs
 from streaming.transports.answers import endpoint
 from streaming.transports.uploads import Places, receive
-from streaming.wiring import engine
+from streaming.wiring import Engine, engine
 
 ADDRESS = "/api/v1/attachments"
 AROUND_A_FILE = 64 * 1024  # bytes of a form beside the file in it
@@ -39,7 +40,7 @@ async def upload(request: HttpRequest, principal: Principal) -> HttpResponseBase
             most=settings.MAX_ATTACHMENT,
             quota=settings.ATTACHMENTS_QUOTA,
         )
-        attachment, replayed = await _to_its_end(engine().uploads(work))
+        attachment, replayed = await _to_its_end(engine(), work)
     answer = json_answer(_told(attachment), status=201)
     answer["Location"] = f"{ADDRESS}/{attachment.pk}"
     if replayed:
@@ -67,11 +68,11 @@ def _told(attachment: Attachment) -> dict[str, Any]:
     return {**wire.plain(wire.attachment_object(attachment)), "url": f"{ADDRESS}/{attachment.pk}/content"}
 
 
-async def _to_its_end(work: Any) -> Any:
+async def _to_its_end(running: Engine, work: Callable[[], tuple[Attachment, bool]]) -> tuple[Attachment, bool]:
     """The result of work in a thread, which goes on when the client has gone: until its end it has the request's files,
     and its place.
     """
-    task = asyncio.ensure_future(work)
+    task = running.tasks.spawn(running.uploads(work), name="upload", awaited=True)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:

@@ -15,14 +15,6 @@ export function counted(count, one, many) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** @param {number} count of bytes */
-export function bytes(count) {
-  if (count < 1024) return counted(count, "byte", "bytes");
-  const kibi = count / 1024;
-  if (kibi < 1000) return `${Math.round(kibi)} KB`;
-  return `${(kibi / 1024).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
-}
-
 /** A time that is only known roughly. @param {number} milliseconds */
 export function about(milliseconds) {
   const seconds = Math.max(1, Math.round(milliseconds / 1000));
@@ -52,17 +44,18 @@ export function usageParts(run) {
   return parts;
 }
 
-const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
+const UNITS = ["kB", "MB", "GB", "TB"];
 
 /** Bytes as disks and networks count them. @param {number} count */
 export function bytes(count) {
-  let value = count;
+  if (count < 1000) return counted(count, "byte", "bytes");
+  let value = count / 1000;
   let unit = 0;
   while (value >= 999.5 && unit < UNITS.length - 1) {
     value /= 1000;
     unit += 1;
   }
-  return `${unit && value < 99.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+  return `${value < 99.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
 
 /** @param {number} tokens */

@@ -56,7 +56,7 @@ describe("files beside what is written", () => {
     asked[1].answer(kept("1", "ok"));
     await settled();
     assert.deepEqual(all(), [
-      ["big", "refused", "Larger than 1,000 bytes."],
+      ["big", "refused", "Larger than 1.0 kB."],
       ["empty", "refused", "This file is empty."],
       ["zip", "refused", "Not taken."],
       ["ok", "ready", null],
@@ -125,7 +125,7 @@ describe("files beside what is written", () => {
 describe("a size", () => {
   it("is told as people read it", () => {
     assert.deepEqual([1, 900, 2048, 1024 * 1023, 10 * 1024 * 1024, 1.5 * 1024 ** 2].map(bytes), [
-      "1 byte", "900 bytes", "2 KB", "1 MB", "10 MB", "1.5 MB",
+      "1 byte", "900 bytes", "2.0 kB", "1.0 MB", "10.5 MB", "1.6 MB",
     ]);
   });
 });

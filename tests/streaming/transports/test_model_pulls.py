@@ -216,8 +216,8 @@ def test_what_is_not_there_is_told_and_nothing_is_put_on_record(room):
 
 
 def test_a_load_that_takes_long_goes_on_and_is_asked_for_once(room, monkeypatch):
-    room.until(room.pull("slow-load"), over)
     room.standin.reset()
+    room.until(room.pull("slow-load"), over)
     monkeypatch.setattr("streaming.engine.model_keeper.ModelKeeper.load.__kwdefaults__", {"patience": 0.2})
     answers = [room.post("/api/v1/models/load", {"model": "ollama/slow-load"}) for _ in range(3)]
     assert [(answer.status, answer.json["loaded"]) for answer in answers] == [(202, False)] * 3
