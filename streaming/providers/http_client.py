@@ -72,7 +72,7 @@ class HttpClient:
         self._auth = auth
         self._alike: dict[tuple[str, str, bool], _Alike] = {}
 
-    async def send(self, method: str, path: str, body: str | None) -> httpx.Response:
+    async def send(self, method: str, path: str, body: bytes | None) -> httpx.Response:
         """The answer as soon as its headers are there; to be closed by whoever gets it. A body is JSON.
 
         Raises what is in HTTP_FAULTS.
@@ -81,12 +81,12 @@ class HttpClient:
         alike = self._alike.get(kind)
         if alike is None:
             alike = self._alike[kind] = self._made(method, path, body)
-        return await self._transport.send(alike, None if body is None else body.encode())
+        return await self._transport.send(alike, body)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    def _made(self, method: str, path: str, body: str | None) -> "_Alike":
+    def _made(self, method: str, path: str, body: bytes | None) -> "_Alike":
         headers = None if body is None else {"Content-Type": "application/json"}
         request = self._client.build_request(method, path, content=body, headers=headers)
         request = next(self._auth.auth_flow(request))

@@ -5,13 +5,13 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Unpack
 
 import httpx
 
 from streaming.protocol.codec import dumps
 from streaming.protocol.errors import (
-    InvalidRequest,
     StreamingRefused,
     UpstreamError,
     UpstreamProtocol,
@@ -28,6 +28,7 @@ from streaming.providers.ollama_models import Contexts, Facts, Tag, can_chat, fa
 from streaming.providers.ollama_store import OllamaStore
 from streaming.providers.ollama_wire import Answer, request_body
 from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
+from streaming.providers.written import written
 
 _LISTING_DEADLINE = 10.0
 # So many models are asked about at once, where a server does not list what they can do.
@@ -114,10 +115,8 @@ class OllamaProvider(HttpProvider[bytes]):
         num_ctx = self._contexts.num_ctx(request.model)
         left_out: tuple[str, ...] = ()
         while True:
-            try:
-                body = dumps(request_body(request, stream=stream, num_ctx=num_ctx, without_format=bool(left_out)))
-            except (TypeError, ValueError) as fault:  # NaN among the options, say
-                raise InvalidRequest("The parameters cannot be written as JSON.") from fault
+            body_of = partial(request_body, stream=stream, num_ctx=num_ctx, without_format=bool(left_out))
+            body = written(request, body_of)
             async with answered(self._client, "POST", "/api/chat", body=body, deadline=deadline) as response:
                 if response.status_code == 200:
                     yield response, deadline, left_out
@@ -148,8 +147,8 @@ class OllamaProvider(HttpProvider[bytes]):
 
     async def _json(self, method: str, path: str, body: Any = None) -> Any:
         deadline = asyncio.get_running_loop().time() + _LISTING_DEADLINE
-        written = None if body is None else dumps(body)
-        async with answered(self._client, method, path, body=written, deadline=deadline) as response:
+        asking = None if body is None else dumps(body).encode()
+        async with answered(self._client, method, path, body=asking, deadline=deadline) as response:
             if response.status_code != 200:
                 raise await self._refusal(response, streaming=False)
             text = await read_whole(self._reader(response, deadline), limit=self.max_line)

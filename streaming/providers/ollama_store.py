@@ -43,7 +43,7 @@ class OllamaStore:
         pull, told = Pull(), PullProgress()
         lines = LineSplitter(max_line=_MAX_LINE)
         deadline = self._until(self._patience)
-        body = dumps({"model": name, "stream": True})
+        body = dumps({"model": name, "stream": True}).encode()
         async with answered(self._client, "POST", "/api/pull", body=body, deadline=deadline) as response:
             if response.status_code != 200:
                 refusal = await _refusal(response)
@@ -83,7 +83,7 @@ class OllamaStore:
     async def _asked(self, method: str, path: str, body: dict[str, Any], *, within: float) -> Any:
         """What a 200 answer says, None where it says nothing."""
         deadline = self._until(within)
-        async with answered(self._client, method, path, body=dumps(body), deadline=deadline) as response:
+        async with answered(self._client, method, path, body=dumps(body).encode(), deadline=deadline) as response:
             if response.status_code != 200:
                 raise await _refusal(response)
             reader = BodyReader(response, deadline=deadline, idle=within)

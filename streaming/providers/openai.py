@@ -4,15 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Unpack
 
 import httpx
 import structlog
 from msgspec.structs import replace
 
-from streaming.protocol.codec import dumps
 from streaming.protocol.errors import (
-    InvalidRequest,
     StreamingRefused,
     UpstreamProtocol,
     UpstreamTimeout,
@@ -28,6 +27,7 @@ from streaming.providers.openai_models import MAX_MODELS, is_listing, model_info
 from streaming.providers.openai_wire import Answer, left_out, request_body
 from streaming.providers.sse_lines import SseEvent, SseSplitter
 from streaming.providers.upstream import answered, check_encoding, read_refusal, read_whole
+from streaming.providers.written import written
 
 log = structlog.get_logger(__name__)
 
@@ -151,8 +151,5 @@ class OpenAIProvider(HttpProvider[SseEvent]):
         return replace(model, capabilities=able, cannot_see=model.cannot_see or "vision" in refused)
 
 
-def _written(request: ChatRequest, *, stream: bool, without: frozenset[str]) -> str:
-    try:
-        return dumps(request_body(request, stream=stream, without=without))
-    except (TypeError, ValueError) as fault:  # NaN among the options, say
-        raise InvalidRequest("The parameters cannot be written as JSON.") from fault
+def _written(request: ChatRequest, *, stream: bool, without: frozenset[str]) -> bytes:
+    return written(request, partial(request_body, stream=stream, without=without))

@@ -63,7 +63,7 @@ def request_body(request: ChatRequest, *, stream: bool, without: frozenset[str] 
 
 def left_out(request: ChatRequest, without: frozenset[str]) -> tuple[str, ...]:
     """What was asked for and is not in a body that was written ``without`` these, in people's words."""
-    body = request_body(request, stream=False)
+    body = request_body(msgspec.structs.replace(request, messages=()), stream=False)
     minded = without if request.tools_wished else without - {"tools"}  # what was merely offered nobody misses
     words = [word for field, word in _ASKED_FOR.items() if field in minded and field in body]
     if "images" in without and any(message.images for message in request.messages):

@@ -17,7 +17,7 @@ _ERROR_BODY_DEADLINE = 5.0
 
 @asynccontextmanager
 async def answered(
-    client: HttpClient, method: str, path: str, *, body: str | None = None, deadline: float
+    client: HttpClient, method: str, path: str, *, body: bytes | None = None, deadline: float
 ) -> AsyncIterator[httpx.Response]:
     """The answer, whatever its status, its body unread; closed, it is closed on the wire.
 

@@ -45,7 +45,7 @@ async def asked(address: str = "127.0.0.1", path: str = "") -> AsyncIterator[tup
 
 async def send(client: HttpClient, method: str, path: str, body: str | None = None) -> bytes:
     async with asyncio.timeout(5):
-        response = await client.send(method, path, body)
+        response = await client.send(method, path, None if body is None else body.encode())
         try:
             return await response.extensions["body"].read()
         finally:
