@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -23,6 +24,7 @@ from streaming.protocol.codec import Entry, encode
 from streaming.protocol.errors import NotFound
 from streaming.protocol.events import Event, MessageIncomplete, Receipt, RunCancelled, RunExpired, StepCancelled
 from streaming.protocol.lifecycle import MessageStatus, RunStatus, StepStatus, sources_of
+from streaming.protocol.response_format import Structured, ended
 
 UnheldEnd = Literal[RunStatus.CANCELLED, RunStatus.EXPIRED]
 
@@ -48,6 +50,7 @@ def end_unheld(*, run_id: UUID, becomes: UnheldEnd, among: Sequence[RunStatus], 
         attachments.let_go(run_id)
     run = Run.objects.get(pk=run_id)
     _keep_what_it_took(run)
+    _keep_what_came_of_its_form(run)
     # A send that waited has said nothing yet: it has no messages to close.
     events = [_terminal(run)] if waited else [*_closed_steps(run, now), _closed_answer(run), _terminal(run)]
     RunLease.objects.filter(pk=run.pk).update(
@@ -55,7 +58,7 @@ def end_unheld(*, run_id: UUID, becomes: UnheldEnd, among: Sequence[RunStatus], 
     )
     run.head = RunLease.objects.values_list("head", flat=True).get(pk=run.pk)
     entries = [Entry(number, encode(event, number)) for number, event in enumerate(events, run.head - len(events) + 1)]
-    run.save(update_fields=["head", "usage", "timing", "first_token_at"])
+    run.save(update_fields=["head", "usage", "timing", "first_token_at", "structured"])
     Thread.objects.filter(pk=run.thread_id).update(updated_at=now)
     ports.event_store.write_closing(run, entries)
     following = None if waited else start_next(thread_id=run.thread_id, ended=run)
@@ -81,6 +84,11 @@ def _keep_what_it_took(run: Run) -> None:
     run.usage = before["usage"]
     run.timing = {**before["timing"], "duration_ms": max(0, took)}
     run.first_token_at = wire.moment(before["first_token_at"])
+
+
+def _keep_what_came_of_its_form(run: Run) -> None:
+    if run.structured is not None:
+        run.structured = wire.plain(ended(msgspec.convert(run.structured, Structured)))
 
 
 def _closed_steps(run: Run, now: datetime) -> list[Event]:

@@ -30,7 +30,7 @@ from streaming.engine.outcome import (
 from streaming.engine.parking import Approved, Asks, Parking, Ruling, nobody_is_asked
 from streaming.engine.retold import as_messages, prompt_calls, retell
 from streaming.engine.room import size, what_fits
-from streaming.engine.structured import Verdict, ended, once_more, withheld_of
+from streaming.engine.structured import Verdict, once_more, withheld_of
 from streaming.engine.teller import Teller
 from streaming.engine.turn import NOT_FINISHED, Turn, follow, result_message
 from streaming.protocol.approvals import NEVER_ALLOWED, waits
@@ -39,6 +39,7 @@ from streaming.protocol.events import Event, RunCancelling, RunInProgress, RunRe
 from streaming.protocol.lifecycle import MessageStatus, RunStatus, may_become
 from streaming.protocol.notices import Notice, left_out, noted
 from streaming.protocol.objects import Approval, Message, Run, Step, Usage
+from streaming.protocol.response_format import ended
 from streaming.protocol.snapshot import RunState
 from streaming.protocol.text import clean
 from streaming.protocol.times import rfc3339

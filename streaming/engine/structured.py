@@ -20,7 +20,6 @@ from streaming.providers.base import PromptMessage
 NOT_JSON = "not_json"
 SCHEMA_MISMATCH = "schema_mismatch"
 NOT_CHECKED = "not_checked"
-ENDED_EARLY = ErrorObject(code="ended_early", message="The answer ended before it was whole.")
 
 _FENCE = "```"
 
@@ -87,13 +86,6 @@ def withheld_of(run: Run, *, told: bool) -> Withheld | None:
         return None
     # Nobody has seen what another process had before it died: the model is asked anew, with another try to come.
     return Withheld(Structured(), told=told)
-
-
-def ended(outcome: Structured) -> Structured:
-    """Of a run that ends: what was not found valid is not."""
-    if outcome.valid is not None:
-        return outcome
-    return replace(outcome, valid=False, error=outcome.error or ENDED_EARLY)
 
 
 def judge(text: str, response_format: ResponseFormat, *, told: bool = False) -> Verdict:

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from streaming.protocol.errors import ErrorObject, InvalidRequest
 from streaming.protocol.json_schema import Unfit, check_schema
 
 SchemaName = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-zA-Z0-9_-]+$")]
+ENDED_EARLY = ErrorObject(code="ended_early", message="The answer ended before it was whole.")
 _PATH = ("response_format", "json_schema", "schema")
 
 
@@ -45,6 +47,13 @@ class Structured(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool | None = None
     repaired: bool = False
     error: ErrorObject | None = None
+
+
+def ended(outcome: Structured) -> Structured:
+    """Of a run that ends: what was not found valid is not."""
+    if outcome.valid is not None:
+        return outcome
+    return replace(outcome, valid=False, error=outcome.error or ENDED_EARLY)
 
 
 def check(response_format: ResponseFormat | None) -> None:

@@ -15,6 +15,7 @@ from streaming.protocol.events import BY_NAME, HINTS, TERMINAL_EVENTS
 from streaming.protocol.feed import RECORDED, RESET
 from streaming.protocol.json_schema import NOT_TAKEN
 from streaming.protocol.lifecycle import TRANSITIONS
+from streaming.protocol.response_format import ENDED_EARLY
 from streaming.transports.routing import websocket_urlpatterns
 from streaming.transports.session import COMMANDS, CloseCode
 from streaming.transports.urls import urlpatterns as runs
@@ -22,7 +23,8 @@ from streaming.transports.urls import urlpatterns as runs
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEXT = (ROOT / "docs" / "protocol.md").read_text()
 PACKAGES = ("chatserver", "conversations", "streaming")
-ELSEWHERE = {"notices.py", "structured.py"}  # whose codes are no errors of a call, a run or a step
+# Whose codes are no errors of a call, a run or a step.
+ELSEWHERE = {"notices.py", "response_format.py", "structured.py"}
 REPLIES = frozenset({"ack", "error", "pong", "session.ready"})
 
 
@@ -112,7 +114,7 @@ def test_every_notice_is_told_and_no_other() -> None:
 
 
 def test_what_may_be_wrong_with_a_structured_answer_is_told() -> None:
-    ours = {structured.NOT_JSON, structured.SCHEMA_MISMATCH, structured.NOT_CHECKED, structured.ENDED_EARLY.code}
+    ours = {structured.NOT_JSON, structured.SCHEMA_MISMATCH, structured.NOT_CHECKED, ENDED_EARLY.code}
     assert set(first_names("Structured answers")) == ours
 
 

@@ -9,7 +9,7 @@ from conversations.models import FeedEvent, Message, RunEvent, RunLease, Step
 from conversations.ports import RowEventStore, ports
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import cancel_wishes, claim_run
-from tests.support.stored import answer, ask, claim
+from tests.support.stored import answer, ask, claim, park
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +55,18 @@ def test_the_feed_hears_of_it(user: Any) -> None:
 def test_a_cancelled_run_cannot_be_claimed_any_more(user: Any) -> None:
     run = cancel_run(run=ask(user).run, by="user", reason="requested")
     assert claim_run(run_id=run.pk, holder="late", expiry=10) is None
+
+
+@pytest.mark.parametrize("parked", [False, True])
+def test_an_answer_that_was_to_have_a_form_has_none_where_nobody_works_on_it(user: Any, parked: bool) -> None:
+    run = ask(user, response_format={"type": "json_object"}).run
+    if parked:
+        park(run, "hello")
+    cancel_run(run=run, by="user", reason="requested")
+    run.refresh_from_db()
+    assert (run.structured["valid"], run.structured["error"]["code"]) == (False, "ended_early")
+    last = RunEvent.objects.filter(run=run).order_by("seq").last()
+    assert json.loads(last.text)["data"]["run"]["structured"] == run.structured
 
 
 def test_cancelling_twice_changes_nothing_the_second_time(user: Any) -> None:

@@ -5,11 +5,11 @@ from msgspec.structs import replace
 
 from streaming.engine.machine import Ask, End, Judge, RunMachine, RunTools
 from streaming.engine.outcome import Cancelled, Completed, Failed, IllegalMove, Incomplete
-from streaming.engine.structured import ENDED_EARLY, Verdict
+from streaming.engine.structured import Verdict
 from streaming.protocol.errors import ErrorObject, UpstreamDropped
 from streaming.protocol.events import Event, MessageDelta, RunCreated
 from streaming.protocol.objects import Message, Usage
-from streaming.protocol.response_format import Structured
+from streaming.protocol.response_format import ENDED_EARLY, Structured
 from streaming.providers.base import Chunk, Finish, PromptMessage, Text, Thinking, ToolCall
 from tests.support.runs import CREATED, PROMPT, folded, new_machine, opening_events
 

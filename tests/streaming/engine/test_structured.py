@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.engine.structured import (
-    ENDED_EARLY,
     Verdict,
     Withheld,
-    ended,
     instructions,
     judge,
     once_more,
@@ -158,18 +156,6 @@ def test_what_was_told_before_is_gone_on_with_and_not_asked_for_again() -> None:
     assert withheld.text == ""
     assert withheld.settle(Verdict(text="no", error=BAD))
     assert withheld.rest() == ""
-
-
-@pytest.mark.parametrize(
-    ("outcome", "end"),
-    [
-        (Structured(), Structured(valid=False, error=ENDED_EARLY)),
-        (Structured(repaired=True, error=BAD), Structured(valid=False, repaired=True, error=BAD)),
-        (Structured(valid=True), Structured(valid=True)),
-    ],
-)
-def test_what_was_not_found_valid_by_the_end_is_not(outcome: Structured, end: Structured) -> None:
-    assert ended(outcome) == end
 
 
 def test_the_model_is_told_in_words_after_what_it_is_told_anyway() -> None:

@@ -7,8 +7,8 @@ from openai.lib._parsing._completions import type_to_response_format_param
 from pydantic import BaseModel, Field
 
 from streaming.protocol.commands import Send, parse
-from streaming.protocol.errors import InvalidRequest
-from streaming.protocol.response_format import ResponseFormat, Structured, check, stored, to_store
+from streaming.protocol.errors import ErrorObject, InvalidRequest
+from streaming.protocol.response_format import ENDED_EARLY, ResponseFormat, Structured, check, ended, stored, to_store
 
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
 
@@ -84,3 +84,18 @@ def test_a_schema_that_is_not_taken_is_refused_with_its_place() -> None:
 def test_nothing_is_known_of_an_answer_that_has_not_ended() -> None:
     assert Structured() == Structured(valid=None, repaired=False, error=None)
     assert ResponseFormat(type="json_object").schema is None
+
+
+BAD = ErrorObject(code="not_json", message="No.")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "end"),
+    [
+        (Structured(), Structured(valid=False, error=ENDED_EARLY)),
+        (Structured(repaired=True, error=BAD), Structured(valid=False, repaired=True, error=BAD)),
+        (Structured(valid=True), Structured(valid=True)),
+    ],
+)
+def test_what_was_not_found_valid_by_the_end_is_not(outcome: Structured, end: Structured) -> None:
+    assert ended(outcome) == end
