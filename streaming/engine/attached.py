@@ -22,7 +22,7 @@ def with_files(prompt: Prompt, *, room: int, sees: bool) -> tuple[Prompt, list[N
     Raises StorageBusy. A file that is not there is left out.
     """
     asked = len(prompt.history[-1].content) if prompt.history else 0
-    most = max(0, room * FOR_FILES - len(prompt.system_prompt) - asked)
+    most = max(0, room * FOR_FILES - len(prompt.instructions) - asked)
     plan = planned(prompt.history, room=most, sees=sees)
     texts: dict[str, str] = {}
     images: dict[str, PromptImage] = {}

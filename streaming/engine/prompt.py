@@ -53,11 +53,14 @@ class Prompt:
     def has_files(self) -> bool:
         return any(message.attachments for message in self.history)
 
+    @property
+    def instructions(self) -> str:
+        """The system prompt, with what the model is told of the form that its answer is to have."""
+        return with_instructions(self.system_prompt, self.response_format)
+
     def messages(self) -> tuple[PromptMessage, ...]:
         """All that there is to ask with, up to the question."""
-        return build_prompt(
-            history=self.history, system_prompt=with_instructions(self.system_prompt, self.response_format)
-        )
+        return build_prompt(history=self.history, system_prompt=self.instructions)
 
     def within(self, window: Window, *, begun: RunState) -> tuple[PromptMessage, ...]:
         """What of that fits the model's window, together with what the answer that was ``begun`` has by now."""
