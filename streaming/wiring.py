@@ -88,6 +88,7 @@ class Engine:
         # What takes files apart: two at once, each in a process that may take its second, and a storage far away.
         self.uploads = Offload(threads=2)
         self.files = Offload(threads=2)
+        self._judging = Offload(threads=1)
         self.numbers = _numbers()
         self.registry = Registry(providers if providers is not None else [DemoProvider()])
         self.model_servers = ModelServers(
@@ -172,6 +173,7 @@ class Engine:
         self._leases.stop()
         self.uploads.stop()
         self.files.stop()
+        self._judging.stop()
         self._lock.release()
 
     def _afterthoughts(self) -> Afterthoughts:
@@ -191,6 +193,7 @@ class Engine:
             hint=self.tailer.hint,
             offload=self.offload,
             files=self.files,
+            judging=self._judging,
             leases=self._leases,
             registry=self.registry,
             afterthoughts=self.afterthoughts,

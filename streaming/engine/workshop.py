@@ -35,6 +35,7 @@ class Workshop:
     hint: Callable[[UUID, str], None]
     offload: Offload
     files: Offload  # a storage may be far away, and nothing else shall wait for it
+    judging: Offload  # seconds of work on one answer, for which nobody's events shall wait
     leases: Offload  # threads of their own, so that slow readers of logs cannot cost a lease
     registry: Registry
     afterthoughts: Afterthoughts
