@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from chatserver.audience import EVERYBODY, Audience
@@ -59,8 +60,8 @@ def checked_url(url: str) -> str:
         raise ValueError(f"The address is longer than {MAX_URL} characters.")
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
+        is_address = parts.scheme in _PORTS and _is_host(parts.hostname or "") and parts.port != 0
+    except ValueError:  # a port that is no number, a name or number that no host has
         is_address = False
     if not is_address or not url.isprintable() or " " in url:
         raise ValueError("The address is none; write one such as http://127.0.0.1:11434 or https://host.example/v1.")
@@ -69,6 +70,13 @@ def checked_url(url: str) -> str:
     if "?" in url or "#" in url:  # paths are added to it, and it is shown
         raise ValueError("The address has a ? or a #; leave out what begins there.")
     return url
+
+
+def _is_host(host: str) -> bool:
+    """Raises ValueError for what cannot be one, so that it is not found out only when it is asked."""
+    if ":" in host or (host and not host.strip("0123456789.")):
+        ip_address(host)
+    return bool(host.encode("idna"))
 
 
 def checked_key(key: str) -> str:

@@ -2,24 +2,25 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from streaming.protocol.errors import UpstreamKey
+from streaming.protocol.errors import UpstreamError, UpstreamKey
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
 
 
 class UnusableProvider:
-    def __init__(self, *, name: str, kind: str, trouble: str) -> None:
+    def __init__(self, *, name: str, kind: str, trouble: str, fault: type[UpstreamError] = UpstreamKey) -> None:
         self.name = name
         self.kind = kind
         self._trouble = trouble
+        self._fault = fault
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
         yield await self.complete(request)
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
-        raise UpstreamKey()
+        raise self._fault()
 
     async def models(self) -> Sequence[ModelInfo]:
-        raise UpstreamKey(self._trouble)
+        raise self._fault(self._trouble)
 
     async def close(self) -> None:
         """Nothing is open."""
