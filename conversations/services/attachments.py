@@ -38,13 +38,18 @@ def store(*, owner_id: UUID, taken: Taken, quota: int, key: Key | None = None) -
         return earlier, True
     id = new_id()
     _announce(id=id, owner_id=owner_id, size=taken.stored, quota=quota)
-    files.put(id, "content", taken.content)
-    if taken.text is not None:
-        files.put(id, "text", taken.text)
+    try:
+        files.put(id, "content", taken.content)
+        if taken.text is not None:
+            files.put(id, "text", taken.text)
+    except ChatError:
+        _give_up(id=id)
+        raise
     try:
         return _keep(id=id, owner_id=owner_id, taken=taken, key=key), False
     except IntegrityError:
         # The same request was faster, and has committed by now; what was written here is removed as loose.
+        _give_up(id=id)
         if earlier := replayed(owner_id=owner_id, key=key):
             return earlier, True
         raise
@@ -70,6 +75,12 @@ def _announce(*, id: UUID, owner_id: UUID, size: int, quota: int) -> None:
     if used + size > quota:
         raise QuotaExceeded(details={"limit": quota, "used": used, "size": size})
     LooseFile.objects.create(pk=id, owner_id=owner_id, size=size, due_at=timezone.now() + UPLOAD)
+
+
+@verb
+def _give_up(*, id: UUID) -> None:
+    """Nobody writes at it any more: whatever lies there may go, and takes no room meanwhile."""
+    LooseFile.objects.filter(pk=id).update(due_at=timezone.now())
 
 
 def room_taken(owner_id: UUID) -> int:

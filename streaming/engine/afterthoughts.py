@@ -12,7 +12,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from chatserver.audience import ADMITTED
 from conversations import selectors
@@ -146,7 +146,7 @@ class Afterthoughts:
         for afterthought in due:
             try:
                 await self._when_there_is_room(thread_id, occasion, afterthought)
-            except (ChatError, DatabaseError, TimeoutError) as fault:
+            except (ChatError, DatabaseError, InterfaceError, TimeoutError) as fault:
                 # Without its words, which may repeat what was said. Nobody waits for it, so nobody is told.
                 reason = fault.code if isinstance(fault, ChatError) else type(fault).__name__
                 log.info(f"no {afterthought.name}", thread=str(thread_id), reason=reason)

@@ -27,6 +27,7 @@ from streaming.protocol.errors import (
     NotFound,
     QuotaExceeded,
     StorageBusy,
+    StorageFull,
 )
 from tests.support.stored import answer, ask
 
@@ -258,6 +259,22 @@ def test_nobody_has_more_than_the_quota_and_what_goes_makes_room_at_once(
 def test_a_file_that_is_just_being_written_counts(user: User) -> None:
     LooseFile.objects.create(pk=new_id(), owner_id=user.pk, size=60, due_at=timezone.now() + timedelta(minutes=5))
     assert verbs.room_taken(user.pk) == 60
+
+
+def test_what_could_not_be_written_takes_no_room(
+    user: User, text: Callable[..., Taken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(id: object, part: str, path: Path) -> None:
+        assert verbs.room_taken(user.pk) == 60
+        raise StorageFull()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "put", full)
+        with pytest.raises(StorageFull):
+            verbs.store(owner_id=user.pk, taken=text("x" * 60), quota=100)
+    assert verbs.room_taken(user.pk) == 0
+    assert verbs.prune(most=10) == 1
+    verbs.store(owner_id=user.pk, taken=text("x" * 60), quota=100)
 
 
 def test_a_key_leads_to_the_same_attachment(user: User, text: Callable[..., Taken], attachments_dir: Path) -> None:
