@@ -28,7 +28,7 @@ from conversations.services.run_rows import Choice
 from conversations.signals import model_servers_changed
 from streaming.engine.afterthoughts import Afterthoughts, Wishes
 from streaming.engine.data_lock import DataLock
-from streaming.engine.housekeeping import keep_house
+from streaming.engine.housekeeping import keep_files, keep_house
 from streaming.engine.limits import Limits
 from streaming.engine.model_keeper import ModelKeeper
 from streaming.engine.model_servers import ModelServers
@@ -154,6 +154,7 @@ class Engine:
         self.tasks.spawn(self.doorbell.speak_for_ever(), name="doorbell, ringing")
         self.tasks.spawn(self.doorbell.listen_for_ever(), name="doorbell, listening")
         self.tasks.spawn(keep_house(self.offload, log_kept=settings.LOG_KEPT), name="housekeeping")
+        self.tasks.spawn(keep_files(self.uploads), name="housekeeping of files")
         if settings.RUN_CAPACITY:
             self.tasks.spawn(self.puller.look_for_ever(), name="pulls")
         self.supervisor.start()
