@@ -7,7 +7,6 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,17 +25,17 @@ from conversations.ports import Tried, ports
 from conversations.services.run_lease import Claim, Hands
 from conversations.services.run_rows import Choice
 from conversations.signals import model_servers_changed
-from streaming.engine.afterthoughts import Afterthoughts, Wishes
+from streaming import configured
+from streaming.engine.afterthoughts import Afterthoughts
 from streaming.engine.data_lock import DataLock
 from streaming.engine.housekeeping import keep_files, keep_house
-from streaming.engine.limits import Limits
 from streaming.engine.model_keeper import ModelKeeper
 from streaming.engine.model_servers import ModelServers
 from streaming.engine.positions import Positions
 from streaming.engine.prompt import Prompt, prompt_at_hand
 from streaming.engine.pulls import Puller
 from streaming.engine.supervisor import Supervisor
-from streaming.engine.workshop import Pace, Workshop
+from streaming.engine.workshop import Workshop
 from streaming.eventlog.base import EventLog
 from streaming.eventlog.database import DatabaseLog
 from streaming.eventlog.doorbell import Doorbell
@@ -50,7 +49,6 @@ from streaming.protocol.codec import Entry
 from streaming.protocol.errors import ModelUnknown
 from streaming.providers.base import Provider
 from streaming.providers.demo import DemoProvider
-from streaming.providers.http_provider import UpstreamNumbers
 from streaming.providers.making import provider_of
 from streaming.providers.registry import Registry
 from streaming.tasks import TaskRegistry
@@ -61,21 +59,6 @@ log = structlog.get_logger(__name__)
 MODELS_EVERY = 5.0  # seconds: a model server that appears is listed well within 15
 TRY_PATIENCE = 20.0  # more than trying takes: a thread does not wait for ever, whatever happens
 LISTED_EVERY = 60.0  # seconds: a row that went is there again
-
-
-@dataclass(frozen=True, kw_only=True)
-class Numbers:
-    """The protocol's numbers that the transports need; seconds, bytes."""
-
-    heartbeat: float
-    client_dead_after: float
-    write_timeout: float
-    rotation: float
-    rotation_bytes: int
-    max_frame: int
-    max_subscriptions: int
-    max_streams: int
-    max_waiting: int
 
 
 class Engine:
@@ -89,13 +72,13 @@ class Engine:
         self.uploads = Offload(threads=2)
         self.files = Offload(threads=2)
         self._judging = Offload(threads=1)
-        self.numbers = _numbers()
+        self.numbers = configured.numbers()
         self.registry = Registry(providers if providers is not None else [DemoProvider()])
         self.model_servers = ModelServers(
             registry=self.registry,
             offload=self.offload,
             settings=Configured() if providers is not None else settings.MODEL_SERVERS,
-            make=partial(provider_of, num_ctx=settings.OLLAMA_NUM_CTX, **_upstream()),
+            make=partial(provider_of, num_ctx=settings.OLLAMA_NUM_CTX, **configured.upstream()),
         )
         self._tool_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tool")
         self.tools = ToolRegistry(tools, executor=self._tool_threads)
@@ -106,7 +89,7 @@ class Engine:
         self.doorbell = Doorbell(layer=get_channel_layer("doorbell"), name=self._name, heard=self._heard)
         self.rights_changed_elsewhere: Callable[[], None] = _nobody_listens
         self._lock = DataLock(data_lock_file())
-        self.limits = _limits()
+        self.limits = configured.limits()
         self.afterthoughts = self._afterthoughts()
         self.supervisor = self._supervisor()
         self.puller = self._puller()
@@ -179,7 +162,7 @@ class Engine:
 
     def _afterthoughts(self) -> Afterthoughts:
         return Afterthoughts(
-            wishes=_wishes(),
+            wishes=configured.wishes(),
             registry=self.registry,
             offload=self.offload,
             tasks=self.tasks,
@@ -201,7 +184,7 @@ class Engine:
             tools=self.tools,
             tasks=self.tasks,
             limits=self.limits,
-            pace=_pace(),
+            pace=configured.pace(),
         )
         return Supervisor(
             workshop=workshop,
@@ -343,60 +326,3 @@ def _event_log(offload: Offload) -> EventLog:
             alive=alive,
         )
     return DatabaseLog(offload=offload)
-
-
-def _upstream() -> UpstreamNumbers:
-    """What holds for every model server."""
-    return {
-        "connect": settings.UPSTREAM_CONNECT,
-        "first_byte": settings.UPSTREAM_FIRST_BYTE,
-        "idle": settings.UPSTREAM_IDLE,
-        "max_line": settings.UPSTREAM_MAX_LINE,
-        "pace": settings.FLUSH_INTERVAL / 1000,
-    }
-
-
-def _limits() -> Limits:
-    return Limits(
-        max_attempts=settings.MAX_ATTEMPTS,
-        max_tool_steps=settings.MAX_TOOL_STEPS,
-        max_repeats=settings.MAX_REPEATS,
-        max_event=settings.MAX_EVENT,
-        approval_expiry=settings.APPROVAL_EXPIRY,
-        tool_timeout=settings.TOOL_TIMEOUT,
-    )
-
-
-def _pace() -> Pace:
-    return Pace(
-        deadline=settings.RUN_DEADLINE,
-        flush_interval=settings.FLUSH_INTERVAL / 1000,
-        flush_bytes=settings.FLUSH_BYTES,
-        retry_attempts=settings.RETRY_ATTEMPTS,
-        retry_delay=settings.RETRY_DELAY,
-        streaming=settings.STREAMING,
-        fallback_to_non_streaming=settings.FALLBACK_TO_NON_STREAMING,
-    )
-
-
-def _wishes() -> Wishes:
-    return Wishes(
-        titles=settings.TITLES,
-        follow_ups=settings.FOLLOW_UPS,
-        model=settings.TASK_MODEL,
-        timeout=settings.TITLE_TIMEOUT,
-    )
-
-
-def _numbers() -> Numbers:
-    return Numbers(
-        heartbeat=settings.HEARTBEAT,
-        client_dead_after=settings.CLIENT_DEAD_AFTER,
-        write_timeout=settings.WRITE_TIMEOUT,
-        rotation=settings.STREAM_ROTATION,
-        rotation_bytes=4 * 1024 * 1024,
-        max_frame=settings.MAX_FRAME,
-        max_subscriptions=settings.MAX_SUBSCRIPTIONS,
-        max_streams=settings.MAX_STREAMS,
-        max_waiting=settings.MAX_WAITING,
-    )
