@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from conversations.attachments import files
-from streaming.engine.enclosing import Given, enclosed, planned
+from streaming.engine.enclosing import Given, counted, enclosed, planned, weight_of
 from streaming.engine.prompt import Prompt
 from streaming.protocol.errors import NotFound
 from streaming.protocol.notices import Notice
@@ -44,4 +44,5 @@ def _read(given: Given, texts: dict[str, str], images: dict[str, PromptImage]) -
         return
     # A character is at most four bytes; the last one may be cut.
     raw = files.read(id, "text" if file.kind == "pdf" else "content", most=4 * given.characters)
-    texts[file.id] = raw.decode(errors="ignore")[: given.characters]
+    text = raw.decode(errors="ignore")[: given.characters]
+    texts[file.id] = counted(text, most=int(given.characters * weight_of(file)))

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from streaming.engine.context import HistoryMessage
+from streaming.engine.tokens import of_text
 from streaming.protocol.notices import Notice, attachment_shortened, attachments_left_out, images_left_out
 from streaming.protocol.objects import Attachment
 from streaming.providers.base import IMAGE_LENGTH, PromptImage
 
 LEAST = 400  # characters: a shorter piece of a text tells nothing
 MOST_BYTES = 8 * 1024 * 1024  # of all pictures: they are written into one request, a third longer
+CHARACTERS = 4  # of English in a token
 _FRAME = 300  # characters of a frame, as near as need be
 
 
@@ -54,7 +56,7 @@ def planned(history: Sequence[HistoryMessage], *, room: int, sees: bool) -> Plan
             given = _shared(files, room=room, weight=weight if sees else 0, in_any_case=place == len(history) - 1)
             by_message[place] = given
             weight -= sum(each.attachment.size for each in given if each.attachment.kind == "image" and each.characters)
-            room -= sum(int(each.characters * _weight(each.attachment)) + _FRAME for each in given)
+            room -= sum(int(each.characters * weight_of(each.attachment)) + _FRAME for each in given)
     return Plan(by_message=by_message, sees=sees)
 
 
@@ -71,18 +73,27 @@ def _shared(files: Sequence[Attachment], *, room: int, weight: int, in_any_case:
     texts = sorted((file for file in files if file.kind != "image"), key=lambda file: file.characters or 0)
     for number, text in enumerate(texts):
         share = max(0, room) // (len(texts) - number) - _FRAME
-        whole, weight_of_one = text.characters or 0, _weight(text)
+        whole, weight_of_one = text.characters or 0, weight_of(text)
         share = int(share / weight_of_one)
         given[text.id] = whole if whole <= share else share if share >= LEAST else 0
         room -= int(given[text.id] * weight_of_one) + _FRAME
     return [Given(attachment=file, characters=given[file.id]) for file in files]
 
 
-def _weight(file: Attachment) -> float:
+def weight_of(file: Attachment) -> float:
     """What a character of it counts as, beside one of English (``tokens.py``). Of text in PDF nobody knows."""
     if file.kind != "text" or not file.characters:
         return 1.0
     return 1 + 1.5 * max(0, file.size - file.characters) / file.characters
+
+
+def counted(text: str, *, most: int) -> str:
+    """As much of ``text`` as counts no more than so many characters of English, now that it is known: a PDF may be in
+    Chinese, and the beginning of a file in another script than the rest of it.
+    """
+    while text and (count := CHARACTERS * of_text(text)) > most + CHARACTERS:  # a text is counted in whole tokens
+        text = text[: len(text) * most // count]
+    return text
 
 
 def enclosed(
