@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 import structlog
 
+from chatserver.audience import Person
 from chatserver.ids import new_id
 from conversations.services import learning
 from conversations.services.run_close import EndRefused
@@ -276,13 +277,6 @@ class Worker:
         messages = fitting() if prompt.is_short else await self._shop.offload(fitting)
         machine.give_prompt(messages, notices=[*asked.notices, *about_files, *window.notices])
 
-        async def shorter(request: ChatRequest, fault: ContextExceeded) -> ChatRequest | None:
-            log.info("a prompt was too long", run=self._run, model=self.model, details=fault.details)
-            await self._shop.registry.refresh()  # its model is loaded by now, and its server says with what window
-            size = (await self._shop.registry.resolve(prompt.model, prompt.owner))[1].context_length
-            less = window.shorter(request.messages, fault, size=size)
-            return None if less is None else msgspec.structs.replace(request, messages=less)
-
         def ask(request: ChatRequest) -> AsyncIterator[Sequence[Chunk]]:
             return attempts(
                 provider,
@@ -291,7 +285,7 @@ class Worker:
                 delay=self._shop.pace.retry_delay,
                 fallback_to_non_streaming=self._shop.pace.fallback_to_non_streaming,
                 streaming=self._shop.pace.streaming,
-                shorter=shorter,
+                shorter=partial(self._shorter, window, prompt.owner),
             )
 
         events = generate(
@@ -315,6 +309,16 @@ class Worker:
         async with aclosing(events):
             async for batch in events:
                 await recorder.record(batch)
+
+    async def _shorter(
+        self, window: Window, owner: Person, request: ChatRequest, fault: ContextExceeded
+    ) -> ChatRequest | None:
+        """What to ask instead of a request that was too long; None where nothing more can be left out."""
+        log.info("a prompt was too long", run=self._run, model=self.model, details=fault.details)
+        await self._shop.registry.refresh()  # its model is loaded by now, and its server says with what window
+        size = (await self._shop.registry.resolve(self.model, owner))[1].context_length
+        less = window.shorter(request.messages, fault, size=size)
+        return None if less is None else msgspec.structs.replace(request, messages=less)
 
     async def _judge(self, prompt: Prompt, text: str, told: bool) -> Verdict:
         assert prompt.response_format is not None
