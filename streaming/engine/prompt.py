@@ -64,9 +64,12 @@ class Prompt:
 
     def within(self, window: Window, *, begun: RunState) -> tuple[PromptMessage, ...]:
         """What of that fits the model's window, together with what the answer that was ``begun`` has by now."""
+        return window.begun(self.messages(), so_far=self.so_far(begun))
+
+    def so_far(self, begun: RunState) -> Sequence[PromptMessage]:
+        """What the answer that was ``begun`` has by now."""
         answer = begun.answer
-        so_far = () if answer is None else as_messages(retell(answer, [*self.steps_before, *begun.steps]))
-        return window.begun(self.messages(), so_far=so_far)
+        return () if answer is None else as_messages(retell(answer, [*self.steps_before, *begun.steps]))
 
 
 def load_decisions(run_id: UUID) -> Decided:

@@ -105,10 +105,21 @@ class Window:
             self._learn(count)
         if self.room >= before:  # by all that is known it should have fitted
             self._most = before - before // LESS
-        messages = self._fit(self._asked).messages
+        self._fit(self._asked)
+        return self._less(asked, before)
+
+    def instead(
+        self, asked: Sequence[PromptMessage], messages: Sequence[PromptMessage], *, so_far: Sequence[PromptMessage]
+    ) -> tuple[PromptMessage, ...] | None:
+        """The same, where the run might as well have ``begun`` with these."""
+        before = self._fitted.tokens
+        self.begun(messages, so_far=so_far)
+        return self._less(asked, before)
+
+    def _less(self, asked: Sequence[PromptMessage], before: int) -> tuple[PromptMessage, ...] | None:
         if self._fitted.tokens >= before:
             return None
-        last = asked[-1]
+        messages, last = self._fitted.messages, asked[-1]
         return (*messages[:-1], last) if last.role == "assistant" and not last.tool_calls else messages
 
     def _fit(self, messages: tuple[PromptMessage, ...]) -> Fitted:

@@ -10,7 +10,6 @@ from functools import partial
 import msgspec
 import structlog
 
-from chatserver.audience import Person
 from chatserver.ids import new_id
 from conversations.services import learning
 from conversations.services.run_close import EndRefused
@@ -29,11 +28,12 @@ from streaming.engine.prompt import Prompt, load_decisions, load_prompt
 from streaming.engine.recorder import Recorder
 from streaming.engine.salvage import salvage
 from streaming.engine.structured import Verdict, judge
+from streaming.engine.too_long import Shorter
 from streaming.engine.window import Window
 from streaming.engine.workshop import Workshop
 from streaming.eventlog.base import Fenced
 from streaming.protocol.codec import encode
-from streaming.protocol.errors import ChatError, ContextExceeded, InternalError
+from streaming.protocol.errors import ChatError, InternalError
 from streaming.protocol.events import RunStatusHint
 from streaming.protocol.lifecycle import MessageStatus, RunStatus
 from streaming.protocol.notices import Notice
@@ -270,8 +270,9 @@ class Worker:
             size=asked.window, max_tokens=prompt.parameters.max_tokens, tools=specs(tools), older=prompt.older
         )
         about_files: list[Notice] = []
+        sees = takes_images(model)
+        shorter = Shorter(self._shop, prompt=prompt, sees=sees, window=window, machine=machine)
         if prompt.has_files:
-            sees = takes_images(model)
             prompt, about_files = await self._shop.files(with_files, prompt, room=window.room, sees=sees)
         fitting = partial(prompt.within, window, begun=machine.state)
         messages = fitting() if prompt.is_short else await self._shop.offload(fitting)
@@ -285,7 +286,7 @@ class Worker:
                 delay=self._shop.pace.retry_delay,
                 fallback_to_non_streaming=self._shop.pace.fallback_to_non_streaming,
                 streaming=self._shop.pace.streaming,
-                shorter=partial(self._shorter, window, prompt.owner),
+                shorter=shorter,
             )
 
         events = generate(
@@ -309,16 +310,6 @@ class Worker:
         async with aclosing(events):
             async for batch in events:
                 await recorder.record(batch)
-
-    async def _shorter(
-        self, window: Window, owner: Person, request: ChatRequest, fault: ContextExceeded
-    ) -> ChatRequest | None:
-        """What to ask instead of a request that was too long; None where nothing more can be left out."""
-        log.info("a prompt was too long", run=self._run, model=self.model, details=fault.details)
-        await self._shop.registry.refresh()  # its model is loaded by now, and its server says with what window
-        size = (await self._shop.registry.resolve(self.model, owner))[1].context_length
-        less = window.shorter(request.messages, fault, size=size)
-        return None if less is None else msgspec.structs.replace(request, messages=less)
 
     async def _judge(self, prompt: Prompt, text: str, told: bool) -> Verdict:
         assert prompt.response_format is not None

@@ -1,11 +1,14 @@
 """A conversation that is longer than its model reads, from the send to the stored run."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from chatserver.accounts.models import User
+from conversations.models import Attachment
 from streaming.engine.tokens import of_messages
 from streaming.protocol.errors import ContextExceeded
 from streaming.protocol.events import RunCompleted, RunInProgress
@@ -114,6 +117,39 @@ async def test_where_the_server_finds_it_too_long_all_the_same_it_is_asked_with_
             {"messages": 2, "turns": 1, "window": 1024, "at_least": False}
         ]
         assert seen.text == "Because."
+
+
+async def test_of_a_file_that_is_too_long_as_much_is_given_as_turns_out_to_fit(
+    user: User, attach: Callable[..., Attachment]
+) -> None:
+    file = await sync_to_async(attach)(user, "x" * 40_000)
+    refusal = ContextExceeded(details={"status": 400, "n_ctx": 2048})
+    async with running(user, [[refusal], ANSWER, [refusal], ANSWER]) as bench:
+        await known_as(bench)
+        run = await bench.send("What is it?", attachments=[str(file.pk)])
+        seen = await bench.watch(run)
+        whole, less = (request.messages[0].content for request in bench.provider.requests)
+        assert whole.count("x" * 1000) == 40
+        assert 1 <= less.count("x" * 1000) <= 5
+        assert less.endswith("\n\nWhat is it?")
+        assert begun(seen) == []
+        assert [(notice.code, notice.details) for notice in ended(seen)] == [
+            ("attachment_shortened", {"names": ["hello.txt"]})
+        ]
+        assert seen.text == "Because."
+        await bench.watch(await bench.send("And now?", thread_id=run.thread_id))
+        assert told(bench) == [("user", "And ")]  # what is old goes first, with its files
+
+
+async def test_a_file_that_cannot_be_made_short_enough_is_left_out(
+    user: User, attach: Callable[..., Attachment]
+) -> None:
+    file = await sync_to_async(attach)(user, "x" * 40_000)
+    async with running(user, [[ContextExceeded(details={"n_ctx": 256})], ANSWER]) as bench:
+        await known_as(bench)
+        seen = await bench.watch(await bench.send("What is it?", attachments=[str(file.pk)]))
+        assert "there was no room for its content" in bench.provider.requests[-1].messages[0].content
+        assert [notice.code for notice in ended(seen)] == ["attachments_left_out"]
 
 
 async def test_what_the_server_knows_of_its_model_by_then_counts(user: User) -> None:
