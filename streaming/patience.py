@@ -1,4 +1,4 @@
-"""A time limit for what is awaited again and again, and nearly always ends at once."""
+"""Time limits: for what is awaited again and again, and nearly always ends at once; and for an event."""
 
 import asyncio
 from types import TracebackType
@@ -56,3 +56,15 @@ class Patience:
             return
         self._expired = True
         self._task.cancel()
+
+
+async def within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether ``event`` is set within so many seconds. (In Python 3.11 ``asyncio.wait_for`` may swallow a cancellation
+    that comes at the same moment as the event.)
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

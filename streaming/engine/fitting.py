@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from streaming.engine.shortening import SHORTEST, shortened, shortened_to
-from streaming.engine.tokens import of_message, of_text
+from streaming.engine.tokens import of_message, of_messages, of_text
 from streaming.providers.base import PromptMessage
 
 STEPS = 4  # of the room: at most so much of it stays unused, and it takes as much to be said before more is left out
@@ -63,7 +63,7 @@ def fit(messages: Sequence[PromptMessage], *, room: int) -> Fitted:
     told = tuple(given[at] for at in kept)
     return Fitted(
         messages=told,
-        tokens=sum(map(of_message, told)),
+        tokens=of_messages(told),
         turns=turns,
         dropped=_said(messages[system:first]),
         begins=first,

@@ -4,7 +4,6 @@ moment in any process.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -16,6 +15,7 @@ from conversations.ports import Tried
 from conversations.selectors import model_servers as stored
 from conversations.services.model_servers import list_model_servers, note_health
 from streaming.offload import Offload
+from streaming.patience import within
 from streaming.protocol.errors import ChatError, StorageBusy
 from streaming.providers.base import Provider
 from streaming.providers.registry import Registry
@@ -74,9 +74,7 @@ class ModelServers:
 
     async def watch_for_ever(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._rung.wait()
+            await within(LOOK_EVERY, self._rung)
             self._rung.clear()
             try:
                 await self.look()

@@ -17,6 +17,7 @@ import structlog
 from conversations.services import model_pulls
 from conversations.services.model_pulls import PullClaim, Standing
 from streaming.offload import Offload
+from streaming.patience import within
 from streaming.protocol.errors import ChatError, InternalError, UpstreamError
 from streaming.protocol.pulls import PullStatus
 from streaming.providers.model_store import store_of
@@ -81,7 +82,7 @@ class Puller:
                 await self._claim()
             except Exception as fault:
                 log.warning("pulls cannot be looked for, trying again", exc_info=fault)
-            await _within(self._look_every, self._look)
+            await within(self._look_every, self._look)
 
     async def stop(self) -> None:
         """Leave what is at work to others, or to the next start."""
@@ -149,7 +150,7 @@ class Puller:
         progress, and in the end the lease, but no byte that was fetched.
         """
         while True:
-            await _within(self._tell_every, work.news)
+            await within(self._tell_every, work.news)
             work.news.clear()
             if pulling.done():
                 return "ours"
@@ -225,11 +226,3 @@ def _error_of(task: asyncio.Task[None]) -> ChatError | None:
         return fault
     log.error("a pull failed in a way that nobody foresaw", exc_info=fault)
     return InternalError()
-
-
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -19,6 +19,7 @@ from streaming.engine.prompt import Prompt
 from streaming.engine.use import Use
 from streaming.engine.worker import HandedBack, Worker
 from streaming.engine.workshop import Workshop
+from streaming.patience import within
 from streaming.protocol.codec import Entry
 from streaming.protocol.marks import is_terminal
 
@@ -165,10 +166,10 @@ class Supervisor:
         self._shop.afterthoughts.stop()
         self._look.set()
         self._own(self._again(self._hand_back_what_can_be, self._poll), "handing back")
-        await _within(grace, self._idle)
+        await within(grace, self._idle)
         self._told_to_hand_back = True
         self._hand_back(list(self._workers.values()))
-        if not await _within(HANDING_BACK, self._idle):
+        if not await within(HANDING_BACK, self._idle):
             log.error("runs were left as they are; they are taken over in time", runs=len(self._workers))
 
     async def stop(self) -> None:
@@ -181,7 +182,7 @@ class Supervisor:
     async def _claim_for_ever(self) -> None:
         """Whenever a bell rings, and once a second in case one was missed: first what others left, then what waits."""
         while True:
-            await _within(self._poll, self._look)
+            await within(self._poll, self._look)
             self._look.clear()
             await self._guarded(self._take_over_what_fits)
             await self._guarded(self._claim_what_fits)
@@ -370,15 +371,3 @@ class Supervisor:
             await work()
         except Exception as fault:
             log.error("the supervisor stumbled and goes on", work=work.__name__, exc_info=fault)
-
-
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Whether ``event`` is set within so many seconds. (In Python 3.11 ``asyncio.wait_for`` may swallow a cancellation
-    that comes at the same moment as the event.)
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -1,10 +1,12 @@
 """Server-Sent Events as Django's response."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from django.http import StreamingHttpResponse
 
 from streaming.transports import sse_wire
+from streaming.transports.broken import told_feed_as_broken
 from streaming.transports.live import Live, connections
 
 
@@ -22,3 +24,15 @@ class EventStream(StreamingHttpResponse):
     def __aiter__(self) -> AsyncIterator[bytes]:
         body: AsyncIterator[bytes] = self._iterator  # type: ignore[attr-defined]
         return body
+
+
+async def guarded(body: AsyncGenerator[bytes, None], live: Live, *, names: bool) -> AsyncGenerator[bytes, None]:
+    """What is no run's, to its end. No exception may reach the server once the response has begun: see ``sse.py``."""
+    try:
+        async with aclosing(body):
+            async for data in body:
+                yield data
+    except Exception as fault:
+        yield sse_wire.frame(told_feed_as_broken(fault), None, names=names)
+    finally:
+        connections().leave(live)

@@ -13,8 +13,7 @@ from chatserver.accounts.principal import Principal
 from conversations.permissions import require
 from streaming.transports import sse_wire
 from streaming.transports.answers import endpoint, last_event
-from streaming.transports.broken import told_feed_as_broken
-from streaming.transports.event_stream import EventStream
+from streaming.transports.event_stream import EventStream, guarded
 from streaming.transports.feed_follow import follow_feed
 from streaming.transports.live import Live, connections
 from streaming.wiring import Engine, engine
@@ -27,7 +26,7 @@ async def events(request: HttpRequest, principal: Principal) -> HttpResponseBase
     after = last_event(request)
     live = connections().admit(principal)
     names = request.GET.get("names") != "0"
-    return EventStream(_guarded(_body(engine(), live, after=after, names=names), live, names=names), live)
+    return EventStream(guarded(_body(engine(), live, after=after, names=names), live, names=names), live)
 
 
 async def _body(engine: Engine, live: Live, *, after: int, names: bool) -> AsyncGenerator[bytes, None]:
@@ -48,15 +47,3 @@ async def _body(engine: Engine, live: Live, *, after: int, names: bool) -> Async
                 return
     if live.ending == "restart":
         yield sse_wire.retry(random.randint(500, 5000))
-
-
-async def _guarded(body: AsyncGenerator[bytes, None], live: Live, *, names: bool) -> AsyncGenerator[bytes, None]:
-    """No exception may reach the server once the response has begun: see ``sse.py``."""
-    try:
-        async with aclosing(body):
-            async for data in body:
-                yield data
-    except Exception as fault:
-        yield sse_wire.frame(told_feed_as_broken(fault), None, names=names)
-    finally:
-        connections().leave(live)

@@ -6,17 +6,16 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from uuid import UUID
 
 from conversations import permissions, selectors, wire
 from conversations.models import ModelPull
+from streaming.patience import within
 from streaming.protocol.codec import dumps
 from streaming.protocol.errors import Forbidden
 from streaming.transports import sse_wire
-from streaming.transports.broken import told_feed_as_broken
-from streaming.transports.event_stream import EventStream
-from streaming.transports.live import Live, connections
+from streaming.transports.event_stream import EventStream, guarded
+from streaming.transports.live import Live
 from streaming.wiring import Engine
 
 UPDATED = "model.pull.updated"
@@ -27,7 +26,7 @@ LOOK_EVERY = 1.0
 
 def stream_pull(engine: Engine, pull_id: UUID, live: Live, *, names: bool) -> EventStream:
     """The state of the pull now and whenever it changes, to its end. The response takes ``live`` over."""
-    return EventStream(_guarded(_body(engine, pull_id, live, names=names), live, names=names), live)
+    return EventStream(guarded(_body(engine, pull_id, live, names=names), live, names=names), live)
 
 
 async def _body(engine: Engine, pull_id: UUID, live: Live, *, names: bool) -> AsyncGenerator[bytes, None]:
@@ -51,7 +50,7 @@ async def _body(engine: Engine, pull_id: UUID, live: Live, *, names: bool) -> As
                 silent = time.monotonic() + numbers.heartbeat
             if not pull.is_open:
                 return
-            await _within(LOOK_EVERY, wake)
+            await within(LOOK_EVERY, wake)
     if live.ending == "restart":
         yield sse_wire.retry(random.randint(500, 5000))
 
@@ -67,23 +66,3 @@ def _seen(live: Live, pull_id: UUID) -> ModelPull | None:
 
 def _event(pull: ModelPull) -> str:
     return dumps({"event": UPDATED, "data": {"pull": wire.plain(wire.pull_object(pull))}})
-
-
-async def _guarded(body: AsyncGenerator[bytes, None], live: Live, *, names: bool) -> AsyncGenerator[bytes, None]:
-    """No exception may reach the server once the response has begun: see ``sse.py``."""
-    try:
-        async with aclosing(body):
-            async for data in body:
-                yield data
-    except Exception as fault:
-        yield sse_wire.frame(told_feed_as_broken(fault), None, names=names)
-    finally:
-        connections().leave(live)
-
-
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from streaming.patience import Patience
+from streaming.patience import Patience, within
 
 
 async def test_what_takes_too_long_is_ended():
@@ -99,3 +99,10 @@ async def test_a_fault_passes_through_and_leaves_no_timer():
         raise KeyError
     patience.close()
     assert patience._timer is None
+
+
+async def test_an_event_is_waited_for_so_long_and_no_longer() -> None:
+    event = asyncio.Event()
+    assert await within(0.01, event) is False
+    asyncio.get_running_loop().call_later(0.01, event.set)
+    assert await within(5.0, event) is True
