@@ -1,5 +1,6 @@
 """The model servers of the file that PROVIDERS names. A bad one stops the start: file, entry, remedy."""
 
+import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ MOST_SERVERS, MOST_ALIASES, MOST_BYTES = 100, 1000, 1024 * 1024
 _FIELDS = frozenset(
     {"name", "kind", "url", "key", "key_env", "max_parallel", "enabled", "models", "allow_staff", "allow_groups"}
 )
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}", re.I)
 _WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list of texts"}
 T = TypeVar("T")
 
@@ -117,6 +119,8 @@ def _key(entry: dict[str, Any], environment: Mapping[str, str]) -> str:
         raise ValueError("it has key and key_env; leave one of them out.")
     if "key_env" in entry:
         variable = _take(entry, "key_env", str)
+        if not _VARIABLE.fullmatch(variable):  # the key itself, it may be: it is not repeated
+            raise ValueError("key_env is the name of a variable, such as OFFICE_KEY; the key itself stands in key.")
         key = environment.get(variable, "").strip()
         if not key:
             raise ValueError(f"key_env names {variable}, which is not set; set it to the key, or leave key_env out.")

@@ -94,6 +94,7 @@ def test_groups_that_nobody_is_named_in_let_nobody_in() -> None:
         (f"[[server]]\n{SERVER}key = 4", "key is a text"),
         (f'[[server]]\n{SERVER}key = "canary"\nkey_env = "B"', "leave one of them out"),
         (f'[[server]]\n{SERVER}key_env = "NOT_THERE"', "NOT_THERE, which is not set"),
+        (f'[[server]]\n{SERVER}key_env = "sk-canary"', "key_env is the name of a variable"),
         (f'[[server]]\n{SERVER}models = "x"', "models is a list"),
         (f"[[server]]\n{SERVER}models = [1]", "models is a list of texts"),
         (f'[[server]]\n{SERVER}allow_staff = true\nallow_groups = ["b"]', "leave one of them out"),
