@@ -16,9 +16,12 @@ MAX_RAMBLING = 2 * MAX_TITLE  # what is longer is no title that went on a little
 MAX_FOLLOW_UP = 120
 FOLLOW_UPS = 3
 MAX_READ = 8_000  # characters of what was written; whoever writes more has not understood
+# Of one line: what is longer becomes neither, and the patterns below may take the square of its length, in the event
+# loop.
+MAX_LINE = 500
 
 _THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.S | re.I)
-_FENCE = re.compile(r"^\s*(?:```|~~~).*$", re.M)
+_FENCE = re.compile(r"^[^\S\n]*(?:```|~~~).*$", re.M)
 _TAG = re.compile(r"</?(?:b|i|em|strong|u|p|br|span|title|h[1-6]|q|code|pre)\s*/?>", re.I)
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)")
 # A hyphen is a mark only with a space behind it, as are a number and a sharp: "-1 is a number", "1.5 litres", "#metoo".
@@ -117,7 +120,7 @@ def _line(text: str) -> str:
     """One line without its decoration. What takes something off may uncover something else, so it goes round until
     nothing comes off.
     """
-    line = _printable(_LINK.sub(r"\1", _TAG.sub(" ", text)))
+    line = _printable(_LINK.sub(r"\1", _TAG.sub(" ", text[:MAX_LINE])))
     while True:
         before = line
         line = _LABEL.sub("", _EMPHASIS.sub(r"\2\4", _LINE_MARK.sub("", line))).strip()

@@ -1,11 +1,12 @@
 import json
+import time
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.engine.afterthought_words import MAX_FOLLOW_UP, MAX_TITLE, follow_ups_from, title_from
+from streaming.engine.afterthought_words import MAX_FOLLOW_UP, MAX_READ, MAX_TITLE, follow_ups_from, title_from
 
 LONG = "Scattering of light by particles much smaller than its wavelength"
 
@@ -136,3 +137,13 @@ def test_whatever_was_written_there_are_at_most_three_different_short_questions(
     for question in questions:
         shown_safely(question)
         assert len(question) <= MAX_FOLLOW_UP
+
+
+@pytest.mark.parametrize("part", ["\n", "[", "*a ", "[1,", "[](", "<think>", "`", "- ", "“”", " ", "[]"])
+def test_whatever_a_model_writes_holds_nobody_up(part: str) -> None:
+    """It is read in the event loop. What takes the square of its length takes seconds here."""
+    written = (part * MAX_READ)[:MAX_READ]
+    begun = time.process_time()
+    title_from(written)
+    follow_ups_from(written)
+    assert time.process_time() - begun < 0.25
