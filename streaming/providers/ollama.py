@@ -56,10 +56,11 @@ class OllamaProvider(HttpProvider[bytes]):
         **numbers: Unpack[UpstreamNumbers],
     ) -> None:
         super().__init__(base_url=base_url, name=name, key=api_key, **numbers)
+        self._key = api_key
         self._models_ttl = models_ttl
         self._facts: dict[tuple[str, str], tuple[float, Facts]] = {}
         self._contexts = Contexts(num_ctx or {})
-        self.store = OllamaStore(self._client, patience=self._first_byte, models=self._all_models)
+        self.store = OllamaStore(self._client, key=api_key, patience=self._first_byte, models=self._all_models)
 
     async def complete(self, request: ChatRequest) -> Sequence[Chunk]:
         """The whole answer as one batch, a Finish last; asked for without streaming."""
@@ -123,11 +124,11 @@ class OllamaProvider(HttpProvider[bytes]):
                     return
                 refusal = await read_refusal(response)
             if request.response_format is None or left_out or not refuses_format(refusal):
-                raise http_failure(refusal, streaming=stream, now=time.time())
+                raise http_failure(refusal, streaming=stream, now=time.time(), secret=self._key)
             left_out = ("response_format",)
 
     def _answer(self, left_out: tuple[str, ...]) -> Answer:
-        return Answer(left_out=left_out)
+        return Answer(left_out=left_out, secret=self._key)
 
     def _splitter(self) -> LineSplitter:
         return LineSplitter(max_line=self.max_line)
@@ -143,7 +144,7 @@ class OllamaProvider(HttpProvider[bytes]):
 
     async def _refusal(self, response: httpx.Response, *, streaming: bool) -> UpstreamError:
         """The error of an answer other than 200, read no further than it can matter."""
-        return http_failure(await read_refusal(response), streaming=streaming, now=time.time())
+        return http_failure(await read_refusal(response), streaming=streaming, now=time.time(), secret=self._key)
 
     async def _json(self, method: str, path: str, body: Any = None) -> Any:
         deadline = asyncio.get_running_loop().time() + _LISTING_DEADLINE

@@ -28,7 +28,7 @@ from streaming.providers.http_answer import (
     unwrapped,
 )
 from streaming.providers.retry_after import retry_after_ms
-from streaming.providers.safe_text import explained
+from streaming.providers.safe_text import explained, without
 
 NOT_OLLAMA = "That address does not answer like an Ollama server. An administrator has to check it."
 REDIRECTED = "The model server sends us to another address. An administrator has to enter the final one."
@@ -47,13 +47,17 @@ _LASTING = re.compile(
 _FORMAT = re.compile(r"\bformat\b|\bjson schema\b|\bgrammar\b", re.I)
 
 
-def http_failure(answer: HttpAnswer, *, streaming: bool, now: float) -> UpstreamError:
-    """The error that ``answer`` stands for. ``streaming``: a stream was asked for; ``now`` is in seconds since 1970."""
+def http_failure(answer: HttpAnswer, *, streaming: bool, now: float, secret: str = "") -> UpstreamError:
+    """The error that ``answer`` stands for. ``streaming``: a stream was asked for; ``now`` is in seconds since 1970.
+
+    Words that have ``secret`` in them are not shown: a gateway in front has a key.
+    """
     error = _error_of(answer)
     said = unwrapped(error)
+    shown = without(secret, said.text)
     details = {"status": answer.status}
     if streaming and refuses_streaming(answer, said):
-        return StreamingRefused(explained(StreamingRefused.sentence, said.text), details=details)
+        return StreamingRefused(explained(StreamingRefused.sentence, shown), details=details)
     wait = retry_after_ms(answer.retry_after, now=now)
     match answer.status:
         case 401:
@@ -71,9 +75,9 @@ def http_failure(answer: HttpAnswer, *, streaming: bool, now: float) -> Upstream
         case 499:
             return UpstreamFailed(details=details)
         case status if status >= 500:
-            return _server_failure(said, details, wait)
+            return _server_failure(said, shown, details, wait)
         case status if status >= 400:
-            return _refusal(said, details)
+            return _refusal(said, shown, details)
         case status if status >= 300:
             return UpstreamProtocol(REDIRECTED, details=details)
     return UpstreamProtocol(details=details)
@@ -85,28 +89,28 @@ def refuses_format(answer: HttpAnswer) -> bool:
     return answer.status in (400, 500) and text is not None and _FORMAT.search(text) is not None
 
 
-def named_failure(error: Any) -> UpstreamError:
+def named_failure(error: Any, *, secret: str = "") -> UpstreamError:
     """The error that an ``error`` value in a 200 body stands for: ContextExceeded, or a plain UpstreamError."""
     said = unwrapped(error)
     if is_context(said):
         return context_exceeded(said, {})
-    return UpstreamError(explained(UpstreamError.sentence, said.text))
+    return UpstreamError(explained(UpstreamError.sentence, without(secret, said.text)))
 
 
-def _server_failure(said: Said, details: dict[str, Any], wait: int | None) -> UpstreamError:
+def _server_failure(said: Said, shown: str | None, details: dict[str, Any], wait: int | None) -> UpstreamError:
     if is_context(said):
         return context_exceeded(said, details)
     if details["status"] == 501:
-        return UpstreamRefused(explained(UpstreamRefused.sentence, said.text), details=details)
+        return UpstreamRefused(explained(UpstreamRefused.sentence, shown), details=details)
     if said.text is not None and _LASTING.search(said.text):
-        return UpstreamError(explained(UpstreamError.sentence, said.text), details=details)
-    return UpstreamFailed(explained(UpstreamFailed.sentence, said.text), details=details, retry_after_ms=wait)
+        return UpstreamError(explained(UpstreamError.sentence, shown), details=details)
+    return UpstreamFailed(explained(UpstreamFailed.sentence, shown), details=details, retry_after_ms=wait)
 
 
-def _refusal(said: Said, details: dict[str, Any]) -> UpstreamError:
+def _refusal(said: Said, shown: str | None, details: dict[str, Any]) -> UpstreamError:
     if is_context(said):
         return context_exceeded(said, details)
-    return UpstreamRefused(explained(UpstreamRefused.sentence, said.text), details=details)
+    return UpstreamRefused(explained(UpstreamRefused.sentence, shown), details=details)
 
 
 def _error_of(answer: HttpAnswer) -> Any:

@@ -26,13 +26,19 @@ _QUICKLY = 60.0  # to take out of memory, or off the disk: the files of a large 
 
 class OllamaStore:
     """``patience``: for how many seconds the server may be silent where it works for long: a model loads in silence,
-    and so are gigabytes checked that have been fetched. ``models`` lists them.
+    and so are gigabytes checked that have been fetched. ``models`` lists them. Words with the ``key`` are not shown.
     """
 
     def __init__(
-        self, client: HttpClient, *, patience: float, models: Callable[[], Awaitable[Sequence[ModelInfo]]]
+        self,
+        client: HttpClient,
+        *,
+        patience: float,
+        models: Callable[[], Awaitable[Sequence[ModelInfo]]],
+        key: str = "",
     ) -> None:
         self._client = client
+        self._key = key
         self._patience = patience
         self._models = models
 
@@ -40,13 +46,13 @@ class OllamaStore:
         return await self._models()
 
     async def pull(self, name: str) -> AsyncGenerator[PullProgress, None]:
-        pull, told = Pull(), PullProgress()
+        pull, told = Pull(secret=self._key), PullProgress()
         lines = LineSplitter(max_line=_MAX_LINE)
         deadline = self._until(self._patience)
         body = dumps({"model": name, "stream": True}).encode()
         async with answered(self._client, "POST", "/api/pull", body=body, deadline=deadline) as response:
             if response.status_code != 200:
-                refusal = await _refusal(response)
+                refusal = await self._refusal(response)
                 raise PullUnknown(details=refusal.details) if isinstance(refusal, ModelMissing) else refusal
             check_encoding(response)
             reader = BodyReader(response, deadline=deadline, idle=self._patience)
@@ -76,7 +82,7 @@ class OllamaStore:
             "POST", "/api/generate", {"model": name, "keep_alive": keep_alive, "stream": False}, within=within
         )
         if isinstance(said, dict) and said.get("error"):
-            raise named_failure(said["error"])
+            raise named_failure(said["error"], secret=self._key)
         if not isinstance(said, dict) or not said.get("done"):
             raise UpstreamProtocol(NOT_OLLAMA)
 
@@ -85,13 +91,12 @@ class OllamaStore:
         deadline = self._until(within)
         async with answered(self._client, method, path, body=dumps(body).encode(), deadline=deadline) as response:
             if response.status_code != 200:
-                raise await _refusal(response)
+                raise await self._refusal(response)
             reader = BodyReader(response, deadline=deadline, idle=within)
             return parsed(await read_whole(reader, limit=_MAX_LINE))
 
     def _until(self, seconds: float) -> float:
         return asyncio.get_running_loop().time() + seconds
 
-
-async def _refusal(response: httpx.Response) -> UpstreamError:
-    return http_failure(await read_refusal(response), streaming=False, now=time.time())
+    async def _refusal(self, response: httpx.Response) -> UpstreamError:
+        return http_failure(await read_refusal(response), streaming=False, now=time.time(), secret=self._key)

@@ -114,7 +114,7 @@ class Answer:
 
     ``feed`` never raises: what came before a failure is returned first, and the failure then stands in ``failure``.
     After the Finish, and after a failure, further lines are ignored. ``replaced`` counts the lines that were not UTF-8.
-    ``left_out`` is passed on with the Finish.
+    ``left_out`` is passed on with the Finish; words that have ``secret`` in them are not shown.
     """
 
     concluded = False  # its reason to stop and its end are one line
@@ -123,6 +123,7 @@ class Answer:
         self,
         *,
         left_out: tuple[str, ...] = (),
+        secret: str = "",
         make_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(4)}",
     ) -> None:
         self.finished = False
@@ -130,6 +131,7 @@ class Answer:
         self.model: str | None = None
         self.replaced = 0
         self._left_out = left_out
+        self._secret = secret
         self._make_id = make_id
         self._ids: set[str] = set()
         self._lines = 0
@@ -174,7 +176,7 @@ class Answer:
         record = self._record(line)
         error = record.get("error")
         if error is not None and error != "":
-            raise _reported(error)
+            raise _reported(error, self._secret)
         if self.model is None and isinstance(record.get("model"), str):
             self.model = record["model"] or None
         message = record.get("message")
@@ -246,7 +248,7 @@ def _usage(record: dict[str, Any]) -> Usage:
     )
 
 
-def _reported(error: Any) -> UpstreamError:
+def _reported(error: Any, secret: str) -> UpstreamError:
     """An error line. The status was 200 already, so the words are all there is to go by."""
-    failure = named_failure(error)
+    failure = named_failure(error, secret=secret)
     return failure if isinstance(failure, ContextExceeded) else UpstreamError(failure.message, details=failure.details)

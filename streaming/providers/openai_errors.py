@@ -24,7 +24,7 @@ from streaming.providers.http_answer import (
     unwrapped,
 )
 from streaming.providers.retry_after import MAX_MS, retry_after_ms
-from streaming.providers.safe_text import explained, safe_text
+from streaming.providers.safe_text import explained, without
 
 NOT_OPENAI = (
     "That address does not answer like an OpenAI-compatible server. An administrator has to check OPENAI_BASE_URL; "
@@ -47,8 +47,6 @@ _DENIED = re.compile(
     r"|\bdisabled\b|\btype is unavailable\b|\bcannot be combined\b|\bresponse_format.{0,10} must be\b",
     re.I,
 )
-# So much of a key is not shown either; servers that show a piece of one leave the last four characters.
-_PIECE = 6
 # What a request can do without, with the words that name it.
 _OPTIONAL = {
     # Before the tools, with which some servers do not take it.
@@ -80,7 +78,7 @@ def http_failure(answer: HttpAnswer, *, streaming: bool, now: float, secret: str
     Words that have ``secret`` in them are not shown.
     """
     said = _said(answer)
-    shown = _without(secret, said.text)
+    shown = without(secret, said.text)
     details = {"status": answer.status}
     if streaming and refuses_streaming(answer, said):
         return StreamingRefused(explained(StreamingRefused.sentence, shown), details=details)
@@ -115,7 +113,7 @@ def reported(error: Any, *, secret: str = "") -> UpstreamError:
     said = unwrapped(error)
     if is_context(said):
         return context_exceeded(said, {})
-    return UpstreamError(explained(UpstreamError.sentence, _without(secret, said.text)))
+    return UpstreamError(explained(UpstreamError.sentence, without(secret, said.text)))
 
 
 def refused_parts(answer: HttpAnswer) -> frozenset[str]:
@@ -176,15 +174,3 @@ def _wait(answer: HttpAnswer, now: float) -> int | None:
 
 def _is_about(words: re.Pattern[str], said: Said) -> bool:
     return any(words.search(part) for part in (said.text, said.kind, said.code) if part)
-
-
-def _without(secret: str, text: str | None) -> str | None:
-    """``text`` where it may be shown: without the key, and without a piece of it, for some servers repeat it in part.
-
-    What the text means is read before: a key may be a word of any sentence.
-    """
-    shown = safe_text(text)
-    if not secret or shown is None:
-        return shown
-    pieces = (secret[at : at + _PIECE] for at in range(max(1, len(secret) - _PIECE + 1)))
-    return None if any(piece in shown for piece in pieces) else shown

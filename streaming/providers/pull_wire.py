@@ -15,7 +15,7 @@ import msgspec
 from streaming.protocol.errors import PullUnknown, UpstreamDiskFull, UpstreamError, UpstreamFailed, UpstreamProtocol
 from streaming.providers.http_answer import unwrapped
 from streaming.providers.ollama_errors import NOT_OLLAMA
-from streaming.providers.safe_text import explained, safe_text
+from streaming.providers.safe_text import explained, without
 
 SUCCESS = "success"
 # More layers than any model has; each costs a line of ours.
@@ -47,10 +47,11 @@ class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 class Pull:
     """One pull. ``done`` after the line that says so; ``failure`` is what an error line says. After either, nothing
-    that follows counts.
+    that follows counts. Words that have ``secret`` in them are not shown.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, secret: str = "") -> None:
+        self._secret = secret
         self.done = False
         self.failure: UpstreamError | None = None
         self._status = ""
@@ -81,11 +82,11 @@ class Pull:
             self.failure = UpstreamProtocol(NOT_OLLAMA)
             return
         if said.get("error"):
-            self.failure = pull_failure(said["error"])
+            self.failure = pull_failure(said["error"], secret=self._secret)
             return
         status = said.get("status")
         if isinstance(status, str):
-            self._status = (safe_text(status) or "")[:_MAX_STATUS]
+            self._status = (without(self._secret, status) or "")[:_MAX_STATUS]
             self.done = status == SUCCESS
         self._take_layer(said)
 
@@ -98,18 +99,19 @@ class Pull:
         self._layers[digest] = min(_bytes(said.get("completed")), total), total
 
 
-def pull_failure(error: Any) -> UpstreamError:
+def pull_failure(error: Any, *, secret: str = "") -> UpstreamError:
     """The error that an ``error`` value in a pull stands for. Words must do here, for the status is 200: a miss ends in
     the general error, which is not tried again.
     """
     text = unwrapped(error).text
+    shown = without(secret, text)
     if text is not None and _DISK.search(text):
         return UpstreamDiskFull()
     if text is not None and _PASSING.search(text):
-        return UpstreamFailed(explained(_NOT_REACHED, text))
+        return UpstreamFailed(explained(_NOT_REACHED, shown))
     if text is not None and _UNKNOWN.search(text):
         return PullUnknown()
-    return UpstreamError(explained(_NOT_PULLED, text))
+    return UpstreamError(explained(_NOT_PULLED, shown))
 
 
 def _bytes(value: Any) -> int:

@@ -6,6 +6,8 @@ Such text was written for somebody else: it may be a page of HTML, or carry a ke
 import re
 
 MAX_SHOWN = 300
+# So much of a key is not shown either; servers that show a piece of one leave the last four characters.
+_PIECE = 6
 
 _UNSAFE = re.compile(
     r"<\s*[/!a-z?]"  # HTML and XML
@@ -27,6 +29,18 @@ def safe_text(text: object) -> str | None:
     if not text or len(text) > MAX_SHOWN or not text.isprintable() or _UNSAFE.search(text):
         return None
     return text
+
+
+def without(secret: str, text: object) -> str | None:
+    """``text`` where it may be shown: without the key, and without a piece of it, for some servers repeat it in part.
+
+    What the text means is read before: a key may be a word of any sentence.
+    """
+    shown = safe_text(text)
+    if not secret or shown is None:
+        return shown
+    pieces = (secret[at : at + _PIECE] for at in range(max(1, len(secret) - _PIECE + 1)))
+    return None if any(piece in shown for piece in pieces) else shown
 
 
 def explained(sentence: str, text: object) -> str:

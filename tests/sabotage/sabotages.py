@@ -290,7 +290,7 @@ SABOTAGES = (
     ),
     Sabotage(
         name="a key that a model server repeats is shown",
-        path="streaming/providers/openai_errors.py",
+        path="streaming/providers/safe_text.py",
         old="return None if any(piece in shown for piece in pieces) else shown",
         new="return shown",
         seen_by=("tests/streaming/providers/test_openai_errors.py",),

@@ -353,6 +353,22 @@ async def test_an_error_in_the_middle_ends_the_answer_with_its_words_where_they_
     assert type(error) is ContextExceeded
 
 
+async def test_words_with_the_key_in_them_are_shown_by_neither_a_refusal_nor_an_error_in_the_middle(wire: Wire) -> None:
+    """A gateway in front of Ollama has a key as well. One that looks like none is known by being it."""
+    key, words = "quiet-river", "no model for quiet-river today"
+    for status in (400, 403, 500):
+        body = wire.error(words).removeprefix(b"data: ").strip()
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        async with serving(wire, saying(head.encode() + body), api_key=key) as provider:
+            _, refused = await everything(provider, asking("m"))
+        async with serving(wire, saying(head.encode() + body), api_key="another-one") as provider:
+            _, shown = await everything(provider, asking("m"))
+        assert ("river" in str(refused), words in str(shown)) == (False, True)
+    _, failed = await told(wire, wire.said(b"a"), wire.error(words), api_key=key)
+    _, shown = await told(wire, wire.said(b"a"), wire.error(words), api_key="another-one")
+    assert ("river" in str(failed), words in str(shown)) == (False, True)
+
+
 async def test_done_without_a_word_is_an_empty_answer(wire: Wire) -> None:
     chunks, error = await told(wire, wire.done())
     assert (error, [type(chunk) for chunk in chunks]) == (None, [Finish])

@@ -120,3 +120,14 @@ def test_what_an_error_means(text: Any, kind: type[UpstreamError], retryable: bo
 def test_what_ollama_says_is_told_where_that_is_safe() -> None:
     assert "newer version of Ollama" in pull_failure("412: requires a newer version of Ollama").message
     assert "me:hush" not in pull_failure("Get http://me:hush@registry: boom").message
+
+
+def test_the_key_of_a_gateway_in_front_is_not_told() -> None:
+    pull, words = Pull(secret="quiet-river"), LineSplitter(max_line=64 * 1024)
+    pull.feed(words.feed(lines({"status": "fetching for quiet-river"})))
+    assert pull.progress.status == ""
+    pull.feed(words.feed(lines({"status": "fetching"}, {"error": "not with quiet-river"})))
+    assert pull.failure is not None
+    assert (pull.progress.status, "river" in pull.failure.message) == ("fetching", False)
+    assert "quiet-river" in pull_failure("not with quiet-river").message
+    assert "river" not in pull_failure("dial tcp: quiet-river: EOF", secret="quiet-river").message
