@@ -145,6 +145,31 @@ def test_what_is_known_to_take_for_ever_elsewhere_does_not_here(schema: dict[str
     assert time.monotonic() - begun < SOON
 
 
+MIXED = [each for number in range(2300) for each in (number, str(number))]  # unsortable: compared in pairs
+DEEP: dict[str, Any] = {}
+for _ in range(3000):
+    DEEP = {"not": DEEP}
+
+
+@pytest.mark.parametrize("schema", [{"type": MIXED}, {"anyOf": [{"type": MIXED[:1000]}, {"type": MIXED[:1000]}]}, DEEP])
+def test_a_schema_is_looked_at_within_a_bound_too(schema: dict[str, Any]) -> None:
+    """It is checked in a thread, which all others wait for as well: what is left to the library takes seconds here."""
+    begun = time.process_time()
+    with pytest.raises(Unfit):
+        check_schema(schema)
+    assert time.process_time() - begun < 1.0
+
+
+def test_what_hashes_alike_and_lists_in_lists_are_told_apart_within_a_bound() -> None:
+    alike = [(2**61 - 1) * number for number in range(20_000)]
+    begun = time.process_time()
+    assert mismatch(alike, {"uniqueItems": True}) is None
+    assert mismatch([*alike, float(0)], {"uniqueItems": True}) is not None
+    with pytest.raises(TooMuch):
+        mismatch([[0] * 300] * 20_000, {"uniqueItems": True})
+    assert time.process_time() - begun < 3.0
+
+
 def test_the_bound_is_there_unless_another_is_named() -> None:
     with pytest.raises(TooMuch):
         mismatch(1, doubling(40))
