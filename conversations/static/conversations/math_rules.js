@@ -7,6 +7,8 @@
 
 const DOLLAR = 0x24;
 const BACKSLASH = 0x5c;
+/** So far an end is looked for: else a text of nothing but beginnings would take the square of its length. */
+const FURTHEST = 5_000;
 
 /** @type {{open: string, close: string}[]} */
 const APART = [
@@ -62,10 +64,11 @@ export function formulaAt(text, at, until) {
  */
 function between(text, at, until, open, close, apart) {
   const from = at + open.length;
-  const end = text.indexOf(close, from);
-  if (end < 0 || end + close.length > until) return null;
-  const tex = text.slice(from, end).trim();
-  return tex ? { tex, apart, end: end + close.length } : null;
+  const near = text.slice(from, Math.min(until, from + FURTHEST));
+  const length = near.indexOf(close);
+  if (length < 0) return null;
+  const tex = near.slice(0, length).trim();
+  return tex ? { tex, apart, end: from + length + close.length } : null;
 }
 
 /** @param {string} text @param {number} at @param {number} until */

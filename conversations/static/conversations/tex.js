@@ -13,6 +13,8 @@ const OPTIONS = {
   maxExpand: 300,
   maxSize: 20,
 };
+/** Five lines that define their own commands can be a formula of millions of signs. Answers seldom do, and stay source. */
+const DEFINES = /\\(?:[gex]?def|let|futurelet|(?:renew|new|provide)command)(?![A-Za-z])/;
 
 /** The source once more, which the sanitiser would leave as text. */
 const ANNOTATION = /<annotation[^>]*>[^<]*<\/annotation>/;
@@ -38,7 +40,7 @@ let loading = null;
  * @returns {string | null} MathML; null where there is none, or none yet
  */
 export function formula(tex, apart) {
-  if (!katex || !tex || tex.length > LONGEST) return null;
+  if (!katex || !tex || tex.length > LONGEST || DEFINES.test(tex)) return null;
   try {
     const markup = katex.renderToString(tex, { ...OPTIONS, displayMode: apart });
     return withPlainTokens(markup.replace(ANNOTATION, ""));

@@ -4,7 +4,7 @@ import { useDocument } from "../support/dom.mjs";
 import { load } from "../support/modules.mjs";
 
 useDocument();
-const { render } = await load("conversations/markdown.js");
+const { parser, render } = await load("conversations/markdown.js");
 const tex = await load("conversations/tex.js");
 
 function rendered(text, environment = {}) {
@@ -154,5 +154,23 @@ describe("how they are set", () => {
         for (const { name } of node.attributes) assert.ok(!name.startsWith("on"), attack);
       }
     }
+  });
+
+  it("never grows beyond what was written", async () => {
+    await tex.atHand();
+    for (const define of ["\\def\\a", "\\gdef\\a", "\\edef\\a", "\\newcommand\\a", "\\providecommand\\a"]) {
+      assert.ok(tex.formula(`${define}{${"x".repeat(2000)}}${"\\a".repeat(290)}`, true) === null, define);
+    }
+    assert.ok(tex.formula("\\leftarrow x", true));
+  });
+
+  it("takes no square of the time for beginnings without an end", () => {
+    const seconds = (count) => {
+      const begun = performance.now();
+      parser.render(`w ${"\\(".repeat(count)}`, {});
+      return performance.now() - begun;
+    };
+    seconds(5_000);
+    assert.ok(seconds(40_000) < 20 * Math.max(seconds(8_000), 20));
   });
 });
