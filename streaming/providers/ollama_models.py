@@ -12,6 +12,7 @@ from streaming.providers.base import ModelInfo
 # More than any server has, less than would hurt the page.
 MAX_MODELS = 1000
 _MAX_NAME = 200
+_MAX_WORDS, _MAX_WORD = 20, 50
 LEVELS = ("low", "medium", "high")  # gpt-oss; all others are told to think or not to
 
 
@@ -151,7 +152,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _words(value: Any) -> tuple[str, ...]:
-    return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()
+    """Everybody is told them with each list of models, so there are few, and they are words."""
+    words = value[:_MAX_WORDS] if isinstance(value, list) else ()
+    return tuple(word for word in words if isinstance(word, str) and len(word) <= _MAX_WORD and word.isprintable())
 
 
 def _whole(value: Any) -> int | None:

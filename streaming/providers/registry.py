@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
+from heapq import nlargest
 
 import structlog
 
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 _NEAREST = 5
 _MAX_NAME = 300
+_COMPARED = 60  # characters of a name
+_CANDIDATES = 20
 
 
 async def _nothing_new() -> None:
@@ -213,8 +216,23 @@ class Registry:
         models = self._listed(person)
         known = {name: model.full_name for model in models for name in (model.name, model.full_name)}
         same = [model.full_name for model in models if named([model], name)]
-        close = [known[near] for near in get_close_matches(name[:_MAX_NAME], known, n=2 * _NEAREST, cutoff=0.4)]
+        close = [known[near] for near in close_names(name, known)]
         return list(dict.fromkeys([*same, *close]))[:_NEAREST]
+
+
+def close_names(name: str, known: Collection[str]) -> list[str]:
+    """The names like ``name``, best first. To compare two takes the square of their length, and anybody may ask for a
+    model that is not there, of a server that lists a thousand: so only those are compared that share most with it.
+    """
+    wanted = _pairs(name)
+    shared = {each: len(wanted & _pairs(each)) for each in known if len(each) <= 2 * _COMPARED}
+    candidates = nlargest(_CANDIDATES, shared, key=shared.__getitem__)
+    return get_close_matches(name[:_COMPARED], candidates, n=2 * _NEAREST, cutoff=0.4)
+
+
+def _pairs(name: str) -> set[str]:
+    head = name[:_COMPARED].lower()
+    return {head[at : at + 2] for at in range(len(head))}
 
 
 def _as_it_is(provider: Provider) -> ModelServerSpec:

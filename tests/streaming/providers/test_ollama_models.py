@@ -127,6 +127,12 @@ def test_a_model_is_believed_to_be_loaded_as_it_was_until_it_is_pulled_anew():
     assert (contexts.of(anew), contexts.num_ctx("m")) == (None, None)
 
 
+def test_of_a_flood_of_capabilities_few_are_told():
+    flood = ["completion", "x" * 1000, "\x1b[2J", *map(str, range(1000))]
+    capabilities = tag(capabilities=flood).facts.capabilities
+    assert (capabilities[0], len(capabilities)) == ("completion", 18)
+
+
 @pytest.mark.parametrize(("in_memory", "is_loaded"), [({"m": 8192}, False), ({"m": 4096}, True), ({"m": None}, True)])
 def test_a_model_that_is_loaded_otherwise_than_it_is_asked_for_is_not_loaded(in_memory, is_loaded):
     info = model_info("o", tag(), Facts((), 40960), in_memory, in_force=4096)

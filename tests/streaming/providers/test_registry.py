@@ -1,4 +1,5 @@
 import asyncio
+import random
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from streaming.providers.base import ModelInfo
 from streaming.providers.demo import DemoProvider
 from streaming.providers.making import provider_of
 from streaming.providers.ollama import OllamaProvider
-from streaming.providers.registry import Registry, ServerState
+from streaming.providers.registry import Registry, ServerState, close_names
 from streaming.providers.scripted import ScriptedProvider
 from tests.support.standin import StandIn
 
@@ -453,3 +454,13 @@ async def test_before_a_name_counts_as_unknown_changes_are_looked_for():
     assert (await registry.resolve("demo/demo"))[1].full_name == "demo/demo"
     assert make.made == []
     assert (await registry.resolve("a/m"))[1].full_name == "a/m"
+
+
+def test_whoever_asks_for_a_model_that_is_not_there_holds_nobody_up() -> None:
+    """In the event loop. Names of the same letters are what takes difflib longest: seconds, for these."""
+    letters = random.Random(1)
+    known = ["".join(letters.sample("abcdefgh-." * 10, 100)) for _ in range(4000)]
+    begun = time.process_time()
+    close_names(known[0][::-1], known)
+    assert time.process_time() - begun < 0.5
+    assert close_names("gamma", [*known, "gemma", "other/gemma:2b"])[0] == "gemma"
