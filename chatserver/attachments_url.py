@@ -50,6 +50,7 @@ def attachments_storage(url: str, data_dir: Path) -> dict[str, Any]:
             "bucket_name": bucket,
             "location": folder,
             "region_name": options.get("region") or None,
+            "max_memory_size": 1024 * 1024,  # what is larger lies in a temporary file while somebody fetches it
             "file_overwrite": True,  # names are ids: to ask first whether one is taken would be a request for nothing
             "client_config": Config(
                 connect_timeout=3,

@@ -15,6 +15,7 @@ from streaming.protocol.errors import NotFound, StorageBusy, StorageFull
 
 log = structlog.get_logger(__name__)
 Part = Literal["content", "text"]
+PIECE = 256 * 1024  # bytes of a file in memory for each of those who fetch one
 AWAY = "The storage of files cannot be reached. Try again in a moment."
 
 
@@ -29,6 +30,26 @@ def read(id: UUID, part: Part, *, most: int | None = None) -> bytes:
     with _answering(id), _storage().open(_name(id, part), "rb") as file:
         data: bytes = file.read() if most is None else file.read(most)
         return data
+
+
+def begin(id: UUID, part: Part) -> "tuple[bytes, File[bytes] | None]":
+    """Its first piece, and the file for ``go_on``, which whoever asked closes; None where that was all of it. Raises as
+    ``read`` does.
+    """
+    with _answering(id):
+        file = _storage().open(_name(id, part), "rb")
+        first = file.read(PIECE)
+        if len(first) == PIECE:
+            return first, file
+        file.close()
+        return first, None
+
+
+def go_on(id: UUID, file: "File[bytes]") -> bytes:
+    """The next piece; empty at the end. Raises StorageBusy."""
+    with _answering(id):
+        piece: bytes = file.read(PIECE)
+        return piece
 
 
 def remove(id: UUID) -> None:

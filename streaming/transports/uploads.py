@@ -1,5 +1,6 @@
 """Receiving a file: how many at once, what of the form is taken, and what is made of it."""
 
+import asyncio
 import hashlib
 import tempfile
 from collections import Counter
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
@@ -44,6 +46,18 @@ class Places:
             self._taken[owner_id] -= 1
             if not self._taken[owner_id]:
                 del self._taken[owner_id]
+
+
+class Turns:
+    """One file of each person is taken apart at a time: it may take half a minute, and there are few hands. Who sends
+    several waits for the first, and nobody else does.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, owner_id: UUID) -> asyncio.Lock:
+        return self._locks.setdefault(owner_id, asyncio.Lock())
 
 
 def receive(request: HttpRequest, *, owner_id: UUID, key: str | None, most: int, quota: int) -> tuple[Attachment, bool]:

@@ -28,6 +28,7 @@ def test_an_address_of_a_bucket_is_taken_apart() -> None:
         "bucket_name": "people",
         "location": "of/chat",
         "region_name": "eu-1",
+        "max_memory_size": 1024 * 1024,
         "file_overwrite": True,
     }
     plain = attachments_storage("s3+http://key:secret@[::1]:9000/people", DATA)["OPTIONS"]

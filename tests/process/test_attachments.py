@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -170,3 +173,36 @@ async def test_files_lie_where_no_address_leads_and_for_their_owner_alone(ada: C
     for address in [*addresses, "/static/..%2fdata/chat.sqlite3", "/chat.sqlite3", "/static//etc/passwd"]:
         assert (await ada.get(address)).status_code in (400, 404), address
     assert (await ada.get(notes["url"])).content == b"canary"
+
+
+async def test_who_sends_what_takes_long_keeps_nobody_else_waiting(ada: Client, bob: Client) -> None:
+    """A79: a few kilobytes that take seconds, as many at once as one may send."""
+    slow = files.pdf("", stream=b"BT /F1 12 Tf " + b"1 0 0 1 20 200 Tm (abc) Tj " * 40_000 + b"ET")
+    sent = [asyncio.create_task(attach(ada, slow, f"{number}.pdf")) for number in range(4)]
+    await asyncio.sleep(0.5)
+    await attach(bob, b"Hello", "a.txt")
+    assert sum(each.done() for each in sent) < 2
+    for each in sent:
+        each.cancel()
+    await asyncio.gather(*sent, return_exceptions=True)
+
+
+async def test_who_fetches_large_files_and_takes_nothing_holds_little_memory(ada: Client, server: ChatServer) -> None:
+    """A77: each has a piece of its file in memory, and not all of it."""
+    large = await attach(ada, b"x" * 10_000_000, "a.txt")
+    fetched = await ada.get(large["url"])
+    assert (len(fetched.content), fetched.headers["content-length"]) == (10_000_000, "10000000")
+    before = server.memory()
+    where = urlsplit(server.url)
+    head = f"GET {large['url']} HTTP/1.1\r\nHost: {where.netloc}\r\n"
+    told = f"{head}Authorization: {ada.http.headers['Authorization']}\r\n\r\n".encode()
+    with ExitStack() as open_for_now:
+        for _ in range(30):
+            wire = open_for_now.enter_context(socket.socket())
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.connect((where.hostname, where.port))
+            wire.sendall(told)
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            assert server.memory() - before < 100 * 1024 * 1024  # it was three times as much
+        assert (await ada.get("/api/v1/me")).status_code == 200

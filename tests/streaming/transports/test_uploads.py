@@ -15,7 +15,7 @@ from conversations.models import Attachment, LooseFile
 from streaming.protocol.errors import RateLimited
 from streaming.providers.scripted import ScriptedProvider
 from streaming.transports.live import forget_connections
-from streaming.transports.uploads import Places
+from streaming.transports.uploads import Places, Turns
 from tests.support import files
 from tests.support.committed import committed
 from tests.support.inside import Answer, Inside
@@ -201,3 +201,11 @@ def test_only_so_many_are_received_at_once() -> None:
         with places.taken(one):
             pass
     assert not places._taken
+
+
+async def test_of_each_person_one_file_is_taken_apart_at_a_time() -> None:
+    turns, one = Turns(), new_id()
+    async with turns.of(one):
+        assert turns.of(one).locked()
+        assert not turns.of(new_id()).locked()
+    assert not len(turns._locks)
