@@ -71,7 +71,8 @@ class Engine:
         # What takes files apart: two at once, each in a process that may take its second, and a storage far away.
         self.uploads = Offload(threads=2)
         self.files = Offload(threads=2)
-        self._judging = Offload(threads=1)
+        # What a stranger's schema says, and whether an answer fits it: however many ask, two seconds' work at once.
+        self.checks = Offload(threads=2)
         self.numbers = configured.numbers()
         self.registry = Registry(providers if providers is not None else [DemoProvider()])
         self.model_servers = ModelServers(
@@ -157,7 +158,7 @@ class Engine:
         self._leases.stop()
         self.uploads.stop()
         self.files.stop()
-        self._judging.stop()
+        self.checks.stop()
         self._lock.release()
 
     def _afterthoughts(self) -> Afterthoughts:
@@ -176,8 +177,8 @@ class Engine:
             event_log=self.event_log,
             hint=self.tailer.hint,
             offload=self.offload,
+            checks=self.checks,
             files=self.files,
-            judging=self._judging,
             leases=self._leases,
             registry=self.registry,
             afterthoughts=self.afterthoughts,

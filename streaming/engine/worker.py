@@ -313,7 +313,7 @@ class Worker:
 
     async def _judge(self, prompt: Prompt, text: str, told: bool) -> Verdict:
         assert prompt.response_format is not None
-        return await self._shop.judging(judge, text, prompt.response_format, told=told)
+        return await self._shop.checks(judge, text, prompt.response_format, told=told)
 
     async def _goes_on(self) -> bool | None:
         return await self._shop.offload(learning.continues, model=self.model)

@@ -34,8 +34,8 @@ class Workshop:
     event_log: EventLog
     hint: Callable[[UUID, str], None]
     offload: Offload
+    checks: Offload  # of forms and what has them: each may take a second, and no database work shall wait for it
     files: Offload  # a storage may be far away, and nothing else shall wait for it
-    judging: Offload  # seconds of work on one answer, for which nobody's events shall wait
     leases: Offload  # threads of their own, so that slow readers of logs cannot cost a lease
     registry: Registry
     afterthoughts: Afterthoughts

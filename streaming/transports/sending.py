@@ -68,7 +68,7 @@ async def _open(
     engine: Engine, principal: Principal, thread_id: UUID | str | None, command: Send, key: Key | None
 ) -> Opened:
     if command.response_format is not None:
-        await sync_to_async(response_format.check)(command.response_format)
+        await engine.checks(response_format.check, command.response_format)
     names = await _model_names(principal, thread_id, command)
     choose = await _choosing(engine, principal, names)
     deadline = asyncio.get_running_loop().time() + INTERRUPTED_WITHIN

@@ -3,6 +3,7 @@ each database.
 """
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -273,3 +274,22 @@ async def test_a_model_that_must_look_for_ever_is_not_waited_for(user: User) -> 
     wish = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
     requests, end = await structured(user, said("1"), response_format=wish)
     assert (end.run.status, end.run.structured["error"]["code"], len(requests)) == ("completed", "not_checked", 1)
+
+
+async def test_forms_that_take_long_to_check_keep_no_other_question_waiting(user: User) -> None:
+    """What is asked and what comes are both checked apart from the engine's work, however many there are."""
+    for_now = threading.Event()
+    async with running(user, [said("Hello."), said("Hello."), said(GOOD)]) as bench:
+        held = [asyncio.create_task(bench.engine.checks(for_now.wait)) for _ in range(8)]
+        try:
+            async with asyncio.timeout(10):
+                first = await bench.send("Hello.")
+                await bench.watch(first)
+            asking = asyncio.create_task(send(bench, {"content": "How old?", "response_format": FORM}))
+            await asyncio.wait({asking}, timeout=0.5)
+            assert not asking.done()
+        finally:
+            for_now.set()
+        await asyncio.gather(*held)
+        run = await asking
+        assert (await bench.watch(run)).text == GOOD
