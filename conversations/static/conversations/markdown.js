@@ -14,6 +14,8 @@ import * as tex from "./tex.js";
 
 /** Colouring costs time in proportion; beyond this much code nobody reads colours. */
 const MOST_COLOURED = 60_000;
+/** And with the square of a line, which is then no line that somebody wrote. */
+const LONGER_LINE = /[^\n]{1001}/;
 const TAGS = [
   "a", "blockquote", "br", "code", "del", "div", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
   "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
@@ -131,7 +133,7 @@ function plain(text) {
 
 /** @param {string} code @param {string} language */
 function codeBlock(code, language) {
-  const known = hljs.getLanguage(language) && code.length <= MOST_COLOURED;
+  const known = hljs.getLanguage(language) && code.length <= MOST_COLOURED && !LONGER_LINE.test(code);
   const inner = known ? hljs.highlight(code, { language, ignoreIllegals: true }).value : escape(code);
   return `<div class="code-block" data-language="${escape(language)}"><pre><code class="hljs">${inner}</code></pre></div>`;
 }

@@ -142,6 +142,16 @@ describe("a text of a model", () => {
     assert.equal(element.querySelector("code span"), null);
   });
 
+  it("has no colours where a line is longer than people write: they would take seconds", () => {
+    for (const language of ["java", "csharp", "ini", "typescript"]) {
+      const begun = performance.now();
+      const element = rendered(`\`\`\`${language}\n${"_".repeat(50_000)}\n\`\`\``);
+      assert.ok(performance.now() - begun < 2000, language);
+      assert.equal(element.querySelector("code").textContent.length, 50_001);
+    }
+    assert.ok(rendered(`\`\`\`java\nint x;${" ".repeat(900)}\n\`\`\``).querySelector("code span"));
+  });
+
   it("shares link definitions between its blocks", () => {
     const environment = {};
     render("[r]: https://example.org", environment);
