@@ -17,6 +17,7 @@ _CONTEXT = re.compile(
 )
 # "maximum context length is 8192 tokens", "available context size (8192 tokens)"
 _SIZE = re.compile(r"\bcontext (?:length|size|window)[^\d.]{0,20}(\d{3,8})\b(?! ?%)", re.I)
+MOST_VALUES = 200_000  # a thousand models with two hundred each
 MOST_READ = 4096  # characters of a sentence in which a number is looked for
 _NO_STREAM = re.compile(
     r"\A(?=.*\bstream(?:ing|ed|s)?\b)"
@@ -91,6 +92,14 @@ def parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def listing(text: bytes) -> Any:
+    """What a server says of its models, as JSON; None where it is none, or has so many values in it that reading it
+    would hold the event loop.
+    """
+    many = text.count(b",") + text.count(b"[") + text.count(b"{") > MOST_VALUES
+    return None if many else parsed(text)
 
 
 def _plain_text(answer: HttpAnswer) -> str:

@@ -1,7 +1,6 @@
 """A model server that speaks Ollama's own API."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from streaming.protocol.errors import (
     UpstreamUnreachable,
 )
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
+from streaming.providers.http_answer import listing
 from streaming.providers.http_client import header
 from streaming.providers.http_provider import HttpProvider, UpstreamNumbers
 from streaming.providers.ndjson import LineSplitter
@@ -153,10 +153,10 @@ class OllamaProvider(HttpProvider[bytes]):
             if response.status_code != 200:
                 raise await self._refusal(response, streaming=False)
             text = await read_whole(self._reader(response, deadline), limit=self.max_line)
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            raise UpstreamProtocol(NOT_OLLAMA) from None
+        found = listing(text)
+        if found is None:
+            raise UpstreamProtocol(NOT_OLLAMA)
+        return found
 
     async def _in_memory(self) -> dict[str, int | None] | None:
         try:

@@ -19,7 +19,7 @@ from streaming.protocol.errors import (
     UpstreamUnreachable,
 )
 from streaming.providers.base import ChatRequest, Chunk, ModelInfo
-from streaming.providers.http_answer import parsed
+from streaming.providers.http_answer import listing
 from streaming.providers.http_client import header
 from streaming.providers.http_provider import HttpProvider, UpstreamNumbers
 from streaming.providers.openai_errors import NOT_OPENAI, http_failure, refused_parts
@@ -115,7 +115,7 @@ class OpenAIProvider(HttpProvider[SseEvent]):
                 refusal = await read_refusal(response)
                 raise http_failure(refusal, streaming=False, now=time.time(), secret=self._key)
             check_encoding(response)
-            return parsed(await read_whole(self._reader(response, deadline), limit=self.max_line))
+            return listing(await read_whole(self._reader(response, deadline), limit=self.max_line))
 
     def _answer(self, left_out: tuple[str, ...]) -> Answer:
         return Answer(max_text=self.max_line, secret=self._key, left_out=left_out)

@@ -478,3 +478,11 @@ async def test_a_long_call_does_not_wait_for_anything(wire: Wire) -> None:
     )
     assert (error, [type(chunk) for chunk in chunks]) == (None, [ToolCall, Finish])
     assert time.monotonic() - begun < 3.0
+
+
+async def test_a_list_of_models_with_millions_of_values_is_none_and_holds_nobody_up(wire: Wire) -> None:
+    body = b'{"models":[],"data":[' + b"{}," * 2_500_000 + b"{}]}"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with serving(wire, saying(head, body)) as provider:
+        with pytest.raises(UpstreamProtocol):
+            await provider.models()
