@@ -45,6 +45,11 @@ export class ModelAdmin {
     this.onChange();
   }
 
+  /** The models of a server, each once: an alias is another name of one of them. @param {string} server */
+  modelsOf(server) {
+    return this.models?.results.filter((model) => model.provider === server && !model.alias_of) ?? [];
+  }
+
   /** How far the pulls are, again and again while somebody looks. */
   async look() {
     clearTimeout(this.timer);

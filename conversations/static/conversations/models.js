@@ -7,6 +7,8 @@ const WELL_FOR = 60_000;
 // Models come and go while a page is open; whoever looks at the list again sees what is there by then.
 const STALE_AFTER = 30_000;
 const WANTED_AFTER = 3_000;
+// The server asks its model servers every five seconds: by then it knows of one that has let an answer down.
+const KNOWN_WITHIN = 6_000;
 const CHANNEL = "chatserver-models";
 
 export class Models {
@@ -16,6 +18,7 @@ export class Models {
     this.api = api;
     this.timer = 0;
     this.due = false;
+    this.doubtful = false;
     this.loadedAt = -Infinity;
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && (this.due || this.stale(STALE_AFTER))) this.load();
@@ -26,6 +29,15 @@ export class Models {
   /** Somebody is about to choose. */
   wanted() {
     if (this.stale(WANTED_AFTER)) this.load();
+  }
+
+  /** An answer has failed; whether its model server is away can be read soon. */
+  doubted() {
+    // One after the other must not put it off for ever.
+    if (this.unwell || this.doubtful) return;
+    this.doubtful = true;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.again(), KNOWN_WITHIN);
   }
 
   /** @private @param {number} milliseconds */
@@ -47,6 +59,7 @@ export class Models {
   async load() {
     clearTimeout(this.timer);
     this.due = false;
+    this.doubtful = false;
     this.loadedAt = performance.now();
     try {
       this.store.update({ models: await this.api.get("/models") });

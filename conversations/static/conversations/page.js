@@ -65,6 +65,7 @@ export class ChatPage {
   async heard(envelope) {
     const gap = this.threads.take(envelope);
     if (envelope.event !== "feed.reset") this.conversation.heard(envelope);
+    if (envelope.event === "thread.run.failed") this.models.doubted();
     if (!gap) return;
     await gap;
     await this.conversation.caughtUp();

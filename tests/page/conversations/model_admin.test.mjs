@@ -45,6 +45,15 @@ beforeEach(() => {
 afterEach(() => Object.assign(globalThis, real));
 
 describe("the page of models", () => {
+  it("lists a model once, whatever other names it has", async () => {
+    const model = { name: "ollama/m:1", provider: "ollama", model: "m:1", alias_of: null };
+    const results = [model, { ...model, name: "fast", alias_of: "ollama/m:1" }, { ...model, name: "lab/m:1", provider: "lab" }];
+    assert.deepEqual(admin.modelsOf("ollama"), []);
+    answers["/models?all=1"] = { results, servers: [], default: null };
+    await admin.list();
+    assert.deepEqual(admin.modelsOf("ollama"), [model]);
+  });
+
   it("takes a name that is refused as a failure, and keeps the field", async () => {
     answers["/model-pulls"] = new ApiError(400, { code: "invalid_request", message: "No such registry." });
     assert.equal(await admin.pull("ollama", "x/y/z"), false);

@@ -41,7 +41,7 @@ export class ModelsApp extends PageElement {
         ${servers.map(
           (server) => html`<server-models
             .server=${server}
-            .models=${admin.models?.results.filter((model) => model.provider === server.name) ?? []}
+            .models=${admin.modelsOf(server.name)}
             .acts=${new Map(admin.acts)}
             .admin=${admin}
           ></server-models>`,
