@@ -22,7 +22,7 @@ MAX_LINE = 500
 
 _THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(</\1>|\Z)", re.S | re.I)
 _FENCE = re.compile(r"^[^\S\n]*(?:```|~~~).*$", re.M)
-_TAG = re.compile(r"</?(?:b|i|em|strong|u|p|br|span|title|h[1-6]|q|code|pre)\s*/?>", re.I)
+_TAG = re.compile(r"</?(?:b|i|em|strong|u|p|br|span|title|question|answer|h[1-6]|q|code|pre)\s*/?>", re.I)
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)")
 # A hyphen is a mark only with a space behind it, as are a number and a sharp: "-1 is a number", "1.5 litres", "#metoo".
 _LINE_MARK = re.compile(r"^(?:[#>*+–•-]+\s+|\(?\d{1,2}[.)]\s+)+")
@@ -65,8 +65,8 @@ def title_from(written: str) -> str | None:
     if isinstance(found := _json_in(text, "{"), dict):
         text = next((value for value in found.values() if isinstance(value, str)), "")
     lines = [line for line in map(str.strip, _LINE_END.split(text)) if line]
-    # "Here is a title:" on a line of its own is said before it.
-    while len(lines) > 1 and (lines[0].endswith((":", "：")) or not _has_word(lines[0])):
+    # "Here is a title:" and "<question>" on lines of their own are said before it.
+    while len(lines) > 1 and (lines[0].endswith((":", "：")) or not _has_word(_line(lines[0]))):
         del lines[0]
     line = _line(lines[0]) if lines else ""
     if len(line) > MAX_RAMBLING or _APOLOGY.match(line) or _NO_TITLE.fullmatch(line):

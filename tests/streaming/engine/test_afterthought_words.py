@@ -34,6 +34,8 @@ LONG = "Scattering of light by particles much smaller than its wavelength"
         ("_Blue sky_", "Blue sky"),
         ("[Blue sky](https://example.org/a)", "Blue sky"),
         ("<b>Blue</b> sky", "Blue sky"),
+        ("<title>\nBlue sky\n</title>", "Blue sky"),
+        ("<question>\nBlue sky\n</question>", "Blue sky"),
         ("```text\nBlue sky\n```", "Blue sky"),
         ("<think>\nA title, hm.\n</think>\n\nBlue sky", "Blue sky"),
         ("A title, hm.\n</think>\nBlue sky", "Blue sky"),
