@@ -11,6 +11,10 @@ KINDS = ("ollama", "openai")
 RESERVED = frozenset({"demo"})
 MAX_NAME, MAX_URL, MAX_KEY, MAX_MODEL = 100, 500, 1000, 300
 DEFAULT = "default"  # the alias of the model that answers where none is named
+NAME_RULE = (
+    "A name is made of small letters, digits, - and _, begins and ends with a letter or a digit, and is at most 100"
+    " characters long."
+)
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,98}[a-z0-9])?")
 _ALIAS = re.compile(r"[!-.0-~]+(?:/[!-~]+)?")
 _KEY = re.compile(r"[!-~]+")
@@ -49,7 +53,7 @@ def checked_name(name: str) -> str:
     if name in RESERVED:
         raise ValueError(f"The name {name} is taken by the demonstration; choose another one.")
     if not _NAME.fullmatch(name):
-        raise ValueError("A name is made of small letters, digits, - and _, and is at most 100 characters long.")
+        raise ValueError(NAME_RULE)
     return name
 
 

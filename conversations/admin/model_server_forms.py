@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from chatserver.model_servers import (
     KINDS,
+    NAME_RULE,
     checked_alias,
     checked_key,
     checked_name,
@@ -45,6 +46,7 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         model = ModelServer
         fields = ["name", "kind", "url", "max_parallel", "enabled", "audience", "groups"]
         widgets = {"groups": forms.CheckboxSelectMultiple}
+        error_messages = {"name": {"invalid": NAME_RULE}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

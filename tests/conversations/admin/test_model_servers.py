@@ -191,6 +191,8 @@ def test_without_a_secret_to_seal_with_the_remedy_is_said(client: Client, settin
     [
         ("name", "demo", "taken by the demonstration"),
         ("name", "Office", "small letters"),
+        ("name", "third party", "small letters"),
+        ("name", "office-", "ends with a letter"),
         ("name", "of-settings", "The settings name a server like that"),
         ("kind", "anthropic", "not one of the available choices"),
         ("url", "http://u:canary@host", "give the key by itself"),
