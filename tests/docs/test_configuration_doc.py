@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SETTINGS = (ROOT / "chatserver" / "settings.py").read_text()
-ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", (ROOT / "docs" / "configuration.md").read_text(), re.M))
+LINES = re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", (ROOT / "docs" / "configuration.md").read_text(), re.M)
+ROWS = dict(LINES)
 READ = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', SETTINGS))
 NUMBERS = dict(re.findall(r'env\.(?:whole|number)\(\s*"([A-Z_]+)", ([\d._* ]+)[,)]', SETTINGS))
 SWITCHES = dict(re.findall(r'env\.flag\(\s*"([A-Z_]+)", (True|False)\)', SETTINGS))
@@ -24,6 +25,10 @@ def product(text: str) -> float:
 def test_the_variables_are_those_that_are_read() -> None:
     assert len(READ) > 30
     assert set(ROWS) == READ
+
+
+def test_a_variable_has_one_row() -> None:
+    assert len(LINES) == len(ROWS)
 
 
 @pytest.mark.parametrize(("name", "default"), NUMBERS.items())
