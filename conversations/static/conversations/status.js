@@ -74,11 +74,13 @@ const REASONS = {
   cancelled: "Stopped. What was written so far is kept.",
   expired: "The time for this answer ran out.",
   interrupted: "The answer was interrupted.",
-  max_tokens: "The answer reached its length limit.",
+  tools: "The answer was ended: too many tool calls, or the same one again and again.",
+};
+
+/** What model servers say of an answer that they cut off. @type {Record<string, string>} */
+const CUT_OFF = {
+  length: "The answer reached its length limit.",
   content_filter: "The model server's content filter ended the answer.",
-  max_steps: "The answer used all the tool steps it may use.",
-  repeat_limit: "The model repeated the same tool call, so the answer was ended.",
-  token_budget: "The token budget ended the answer.",
 };
 
 /** Why an answer is not whole, or empty; null where there is nothing to say.
@@ -90,5 +92,7 @@ export function endingOf(message, run) {
   }
   if (run?.status === "cancelled") return REASONS.cancelled;
   if (run?.status === "expired") return REASONS.expired;
-  return REASONS[run?.finish_reason ?? ""] ?? REASONS.interrupted;
+  if (!run?.finish_reason) return REASONS.interrupted;
+  // The model was done in its own words, so it was its tool calls that could not go on.
+  return CUT_OFF[run.finish_reason] ?? REASONS.tools;
 }

@@ -54,8 +54,10 @@ describe("an answer that is not whole says why", () => {
 
   it("from its run", () => {
     assert.match(endingOf(cut, run("cancelled")), /^Stopped/);
-    assert.match(endingOf(cut, run("incomplete", { finish_reason: "max_tokens" })), /length limit/);
-    assert.match(endingOf(cut, run("incomplete", { finish_reason: "interrupted" })), /interrupted/);
+    assert.match(endingOf(cut, run("incomplete", { finish_reason: "length" })), /length limit/);
+    assert.match(endingOf(cut, run("incomplete", { finish_reason: "content_filter" })), /content filter/);
+    assert.match(endingOf(cut, run("incomplete", { finish_reason: "tool_calls" })), /tool calls/);
+    assert.match(endingOf(cut, run("incomplete", { finish_reason: null })), /interrupted/);
     assert.match(endingOf(cut, run("expired")), /ran out/);
   });
 
