@@ -15,6 +15,14 @@ export class AttachedFiles extends PageElement {
     this.waits = false;
     /** @type {import("../attachments.js").Attachments | null} */
     this.files = null;
+    this.shown = 0;
+  }
+
+  /** The newest is seen, above all why it is refused. */
+  updated() {
+    const list = this.querySelector("ul");
+    if (list && this.attached.length > this.shown) list.scrollTop = list.scrollHeight;
+    this.shown = this.attached.length;
   }
 
   render() {
