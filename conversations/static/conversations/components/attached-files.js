@@ -18,10 +18,10 @@ export class AttachedFiles extends PageElement {
     this.shown = 0;
   }
 
-  /** The newest is seen, above all why it is refused. */
+  /** The newest is seen, above all why it is refused, which makes it higher; where one was taken away nothing moves. */
   updated() {
     const list = this.querySelector("ul");
-    if (list && this.attached.length > this.shown) list.scrollTop = list.scrollHeight;
+    if (list && this.attached.length >= this.shown) list.scrollTop = list.scrollHeight;
     this.shown = this.attached.length;
   }
 
