@@ -14,8 +14,6 @@ from streaming.engine.window import Window
 from streaming.protocol.errors import ErrorObject, UpstreamError, UpstreamTruncated
 from streaming.protocol.events import Event, RunStatusHint
 from streaming.protocol.objects import Step
-from streaming.protocol.parameters import NONE, Parameters
-from streaming.protocol.response_format import ResponseFormat
 from streaming.providers.base import ChatRequest, Chunk, ToolSpec
 from streaming.tools.base import ToolError, ToolFailed, ToolResult
 from streaming.tools.registry import ToolRegistry
@@ -39,30 +37,26 @@ class Spawn(Protocol):
 async def generate(
     machine: RunMachine,
     *,
+    request: ChatRequest,
     ask: Callable[[ChatRequest], AsyncIterator[Sequence[Chunk]]],
-    model: str,
     tools: ToolRegistry,
     spawn: Spawn,
     clock: Clock,
     attempt: int = 1,
     earlier: Sequence[Step] = (),
     decided: Decided | None = None,
-    think: bool | str | None = None,
-    parameters: Parameters = NONE,
     first_wait: Phase = "waiting_for_model",
     window: Window | None = None,
-    tools_wished: bool = False,
-    response_format: ResponseFormat | None = None,
     judge: Judging | None = None,
 ) -> AsyncGenerator[list[Event], None]:
     """Yield lists of events until ``machine.next`` is Park or End; either is its driver's to make.
 
-    ``decided`` is what a parked run goes on with; without it the run begins, or is taken up where it was left.
-    ``earlier`` are the steps of an answer that other runs have begun.
+    ``request`` is what the model is asked each time, but for its messages. ``decided`` is what a parked run goes on
+    with; without it the run begins, or is taken up where it was left. ``earlier`` are the steps of an answer that other
+    runs have begun.
 
     ``first_wait`` is what readers are told that the first turn waits for. ``window`` says what of the messages the
-    model is given. ``tools_wished``: the tools were asked for by name. An answer that is to have a form
-    (``response_format``) needs somebody to ``judge`` it.
+    model is given. An answer that is to have a form needs somebody to ``judge`` it.
 
     Its driver commits every event but deltas before it asks for more: so a tool's step is durable before the tool
     runs. Raises what ``ask`` raises, and UpstreamTruncated where its iterator ends without a Finish. Close it, or
@@ -81,16 +75,6 @@ async def generate(
         )
     window = window or Window()
     waits_for = first_wait
-    request = ChatRequest(
-        model=model,
-        messages=(),
-        tools=specs(tools),
-        tools_wished=tools_wished,
-        think=think,
-        parameters=parameters,
-        whole=True,
-        response_format=response_format,
-    )
     while True:
         match machine.next:
             case Ask(messages, corrects):

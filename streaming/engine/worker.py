@@ -266,8 +266,18 @@ class Worker:
     ) -> None:
         asked = adapted(parameters=prompt.parameters, tools=prompt.tools, there=self._shop.tools.names, model=model)
         tools = self._shop.tools.restricted(asked.tools)
+        request = ChatRequest(
+            model=model.name,
+            messages=(),
+            tools=specs(tools),
+            tools_wished=bool(prompt.tools),
+            think=asked.think,
+            parameters=prompt.parameters,
+            whole=True,
+            response_format=prompt.response_format,
+        )
         window = Window(
-            size=asked.window, max_tokens=prompt.parameters.max_tokens, tools=specs(tools), older=prompt.older
+            size=asked.window, max_tokens=prompt.parameters.max_tokens, tools=request.tools, older=prompt.older
         )
         about_files: list[Notice] = []
         sees = takes_images(model)
@@ -294,17 +304,13 @@ class Worker:
             attempt=prompt.attempt,
             earlier=prompt.steps_before,
             decided=decided,
-            model=model.name,
-            think=asked.think,
-            parameters=prompt.parameters,
+            request=request,
             ask=going_on(ask, known=self._goes_on, learned=self._learned),
             tools=tools,
-            tools_wished=bool(prompt.tools),
             spawn=self._shop.tasks.spawn,
             clock=self._now,
             first_wait=_wait_for(model),
             window=window,
-            response_format=prompt.response_format,
             judge=partial(self._judge, prompt),
         )
         async with aclosing(events):

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from streaming.engine.generator import Phase, generate
+from streaming.engine.generator import Phase, generate, specs
 from streaming.engine.limits import Limits
 from streaming.engine.machine import End, RunMachine, RunTools
 from streaming.engine.outcome import Completed, Incomplete
@@ -14,7 +14,7 @@ from streaming.protocol.errors import UpstreamDropped, UpstreamTruncated
 from streaming.protocol.events import Event, StepInProgress
 from streaming.protocol.objects import Usage
 from streaming.protocol.parameters import Parameters
-from streaming.providers.base import Chunk, Finish, Text, Thinking, ToolCall
+from streaming.providers.base import ChatRequest, Chunk, Finish, Text, Thinking, ToolCall
 from streaming.providers.scripted import ScriptedProvider, Turn
 from streaming.tasks import TaskRegistry
 from streaming.tools.base import Tool, tool
@@ -45,13 +45,13 @@ class Stage:
     ):
         return generate(
             self.machine,
+            request=ChatRequest(
+                model="model", messages=(), tools=specs(self.tools), think=True, parameters=Parameters(seed=1)
+            ),
             ask=ask or self.provider.stream,
-            model="model",
             tools=self.tools,
             spawn=self.tasks.spawn,
             clock=lambda: CREATED + 1,
-            think=True,
-            parameters=Parameters(seed=1),
             first_wait=first_wait,
         )
 
