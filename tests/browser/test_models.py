@@ -47,4 +47,5 @@ async def test_without_a_model_server_the_page_says_what_to_do_and_sees_when_it_
         )
         assert "ollama/qwen3:8b" in models
         await chat.page.get_by_test_id("new-thread").click()
+        await expect(chat.answers).to_have_count(0)
         assert "You wrote" in await chat.ask("Hello again", model="plain:latest")

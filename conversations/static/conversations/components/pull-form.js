@@ -31,6 +31,7 @@ export class PullForm extends PageElement {
             type="text"
             name="model"
             required
+            ?disabled=${!servers.length}
             maxlength="200"
             placeholder="llama3.2"
             autocomplete="off"
