@@ -1,5 +1,6 @@
 """Rows as objects of the wire. The one place that knows both sides."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -70,9 +71,10 @@ def message_object(message: Message) -> objects.Message:
     )
 
 
-def listed_message(message: Message) -> objects.Message:
-    """As the thread's list of messages has it: with what was thought of when its run was over."""
-    return replace(message_object(message), follow_ups=message.follow_ups or [])
+def listed_message(message: Message, versions: Sequence[UUID]) -> objects.Message:
+    """As the thread's list of messages has it: with what was thought of when its run was over, and its versions."""
+    others = [str(version) for version in versions]
+    return replace(message_object(message), follow_ups=message.follow_ups or [], versions=others)
 
 
 def attachments_of(message: Message) -> list[objects.Attachment]:

@@ -51,14 +51,14 @@ class ShownMessage:
 
 
 def conversation(page: selectors.MessagePage) -> list[ShownMessage]:
-    """A page of messages with their steps, timelines and other versions. Four queries."""
+    """A page of messages with their steps, timelines and other versions. Three queries."""
     steps: dict[UUID, list[ShownStep]] = defaultdict(list)
     for step in page.steps:
         steps[step.run_id].append(_step(step))
     events = _events(page.runs)
     approvals = _approvals(page.runs)
     runs = {run.pk: _run(run, events.get(run.pk, []), steps[run.pk], approvals[run.pk]) for run in page.runs}
-    versions = selectors.siblings(page.messages)
+    versions = page.versions
     return [
         ShownMessage(
             row=message,

@@ -14,8 +14,8 @@ from conversations import permissions, selectors, wire
 from conversations.api import requests
 from conversations.api.endpoints import endpoint
 from conversations.api.idempotency import take_key
-from conversations.models import Thread
-from conversations.selectors import UnderWay
+from conversations.models import Message, Thread
+from conversations.selectors import MessagePage, UnderWay
 from conversations.services import threads as verbs
 from conversations.services.idempotency import Key
 from conversations.services.messages import delete_message
@@ -61,9 +61,12 @@ class OneThread(APIView):
         return Response(_as_object(permissions.access_thread(requests.principal(request), thread_id, "read")))
 
     def patch(self, request: Request, thread_id: str) -> Response:
-        thread = permissions.access_thread(requests.principal(request), thread_id, "chat")
+        principal = requests.principal(request)
+        thread = permissions.access_thread(principal, thread_id, "chat")
         changes = wire.plain(parse(request.data, ThreadChanges))  # leaves out what was not named
-        return Response(_as_object(verbs.update_thread(thread=thread, changes=changes)))
+        head = changes.pop("head", None)
+        shown = None if head is None else permissions.access_message(principal, thread, head, "chat")
+        return Response(_as_object(verbs.update_thread(thread=thread, changes=changes, shown=shown)))
 
     @property
     def allowed_methods(self) -> list[str]:
@@ -95,7 +98,8 @@ class Messages(APIView):
         page = selectors.message_page(thread=thread, cursor=requests.cursor(request))
         return Response(
             {
-                "results": [wire.plain(wire.listed_message(message)) for message in page.messages],
+                "results": [_listed(message, page) for message in page.messages],
+                "beside": [_listed(message, page) for message in page.beside],
                 "steps": [wire.plain(wire.step_object(step)) for step in page.steps],
                 "runs": [wire.plain(wire.run_object(run)) for run in page.runs],
                 "waiting": [wire.plain(wire.run_object(run)) for run in selectors.waiting_runs(thread_id=thread.pk)],
@@ -113,6 +117,10 @@ class OneMessage(APIView):
         message = permissions.access_message(principal, thread, message_id, "chat")
         delete_message(thread=thread, message_id=message.pk)
         return Response(status=204)
+
+
+def _listed(message: Message, page: MessagePage) -> Any:
+    return wire.plain(wire.listed_message(message, page.versions[message.pk]))
 
 
 def _as_object(thread: Thread) -> Any:

@@ -1,6 +1,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -55,11 +56,15 @@ SELECT id FROM below ORDER BY depth DESC, id DESC
 
 @dataclass(frozen=True, kw_only=True)
 class MessagePage:
-    """Messages of the shown branch, the newest last, with the steps and runs of its answers."""
+    """Messages of the shown branch, the newest last; ``beside`` them the other answers that the same send of several
+    models brought; the steps and runs of all these answers; for each message the versions that there are of it.
+    """
 
     messages: list[Message]
+    beside: list[Message]
     steps: list[Step]
     runs: list[Run]
+    versions: dict[UUID, list[UUID]]
     next: str | None
 
 
@@ -74,24 +79,51 @@ def message_page(
     """The newest messages of the branch that ends in ``leaf`` (the thread's head), or those from ``cursor`` upwards:
     ``size`` of them, fewer where these have more than so many ``characters``.
 
-    Four queries.
+    Five queries; two more where an answer has other versions.
     """
     leaf = leaf or thread.head_id
     if cursor:
         leaf = cursors.decode_id(cursor)
     if leaf is None:
-        return MessagePage(messages=[], steps=[], runs=[], next=None)
+        return MessagePage(messages=[], beside=[], steps=[], runs=[], versions={}, next=None)
     shown = path_ids(thread_id=thread.pk, leaf=leaf, most=size, most_characters=characters)
     messages = _in_order(shown)
     above = messages[0].parent_id if messages else None
+    versions = siblings(messages)
+    beside = _asked_with(messages, versions)
+    told = [*shown, *(message.pk for message in beside)]
     # An answer that was gone on with has several runs, each with its steps; their ids are in the order of time.
     return MessagePage(
         messages=messages,
-        steps=list(Step.objects.filter(run__answer_id__in=shown).order_by("run_id", "index")),
+        beside=beside,
+        steps=list(Step.objects.filter(run__answer_id__in=told).order_by("run_id", "index")),
         # Without the texts of events, which may stand on them.
-        runs=list(Run.objects.filter(answer_id__in=shown).defer(*NOT_SHOWN).order_by("pk")),
+        runs=list(Run.objects.filter(answer_id__in=told).defer(*NOT_SHOWN).order_by("pk")),
+        versions=versions | {message.pk: versions[_shown_beside(message, messages)] for message in beside},
         next=None if above is None else cursors.encode(str(above)),
     )
+
+
+def _asked_with(messages: Sequence[Message], versions: dict[UUID, list[UUID]]) -> list[Message]:
+    """The answers of other lanes: one send opens its runs at one moment."""
+    with_others = {
+        message.pk: message.parent_id
+        for message in messages
+        if message.role == Message.Role.ASSISTANT and len(versions[message.pk]) > 1
+    }
+    if not with_others:
+        return []
+    asked = Run.objects.filter(question_id__in=with_others.values()).order_by("pk")
+    sends: dict[tuple[UUID | None, datetime], list[UUID]] = defaultdict(list)
+    for answer_id, question_id, created_at in asked.values_list("answer_id", "question_id", "created_at"):
+        if answer_id is not None:
+            sends[question_id, created_at].append(answer_id)
+    beside = [other for answers in sends.values() if set(answers) & with_others.keys() for other in answers]
+    return _in_order([other for other in dict.fromkeys(beside) if other not in with_others])
+
+
+def _shown_beside(message: Message, shown: Sequence[Message]) -> UUID:
+    return next(one.pk for one in shown if one.parent_id == message.parent_id)
 
 
 def newest_below(*, thread_id: UUID, message_id: UUID) -> UUID | None:

@@ -9,8 +9,9 @@ from asgiref.sync import sync_to_async
 from django.db import IntegrityError
 from django.db.models import QuerySet
 
+from conversations import selectors
 from conversations.database import verb
-from conversations.models import Run, Thread
+from conversations.models import Message, Run, Thread
 from conversations.selectors import UnderWay
 from conversations.services import feed
 from conversations.services.idempotency import Key
@@ -62,10 +63,13 @@ def new_thread(*, owner_id: UUID, command: NewThread) -> Thread:
 
 
 @verb
-def update_thread(*, thread: Thread, changes: dict[str, Any]) -> Thread:
+def update_thread(*, thread: Thread, changes: dict[str, Any], shown: Message | None = None) -> Thread:
     """Change what a person may change; ``changes`` has been validated. Does not count as activity in the list.
 
-    Raises NotFound where the thread was deleted meanwhile.
+    ``shown``: the thread shows the branch in which something was said last upon this message. What is being written
+    goes on where it is.
+
+    Raises NotFound where the thread, or the message, was deleted meanwhile.
     """
     # Read afresh: the event carries the whole thread, and a run may have moved its head since the gate looked.
     thread = locked(thread)
@@ -78,6 +82,11 @@ def update_thread(*, thread: Thread, changes: dict[str, Any]) -> Thread:
         fields |= {"title_by"}
     if "tags" in fields:
         thread.tags = list(dict.fromkeys(filter(None, map(one_line, thread.tags))))
+    if shown is not None:
+        thread.head_id = selectors.newest_below(thread_id=thread.pk, message_id=shown.pk)
+        if thread.head_id is None:
+            raise NotFound()
+        fields |= {"head"}
     if fields:
         thread.save(update_fields=sorted(fields))
         feed.announce("thread.updated", thread)

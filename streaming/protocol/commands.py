@@ -115,7 +115,10 @@ class NewThread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person may change of a thread; what is not named stays as it is."""
+    """What a person may change of a thread; what is not named stays as it is.
+
+    ``head``: a message. The branch that is shown from now on is the one in which something was said last upon it.
+    """
 
     title: Title | UnsetType = UNSET
     model: ModelName | UnsetType = UNSET
@@ -123,6 +126,7 @@ class ThreadChanges(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] | UnsetType = UNSET
     pinned: bool | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
+    head: Id | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
 
     def __post_init__(self) -> None:

@@ -108,7 +108,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """``parts`` is the order of text and steps: ``{"text": [start, end]}`` in code points, or ``{"step_id": id}``.
-    ``follow_ups`` stand only in the list of a thread's messages: they are thought of when the run is over.
+    ``follow_ups`` and ``versions`` stand only in the list of a thread's messages: those are thought of when the run is
+    over, and these are the ids of all that was said in this place, the oldest first, this one among them.
 
     ``content`` is None only in a snapshot that would be too long with it; then its length in code points and the hash
     of its UTF-8 stand there instead, and REST has the text.
@@ -128,6 +129,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str | None = None
     finished_at: str | None = None
     follow_ups: list[str] | UnsetType = UNSET
+    versions: list[str] | UnsetType = UNSET
     content_length: int | UnsetType = UNSET
     sha256: str | UnsetType = UNSET
 

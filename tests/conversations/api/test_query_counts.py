@@ -23,7 +23,7 @@ READS = {
     "/api/v1/threads": 4,  # the feed's number, the threads, what goes on in them
     "/api/v1/threads?archived=1&q=why": 3,
     "/api/v1/threads/{thread}": 3,  # the gate; what goes on in it
-    "/api/v1/threads/{thread}/messages": 7,  # the gate; the path, its messages, steps, runs; what waits
+    "/api/v1/threads/{thread}/messages": 8,  # the gate; the path, its messages, their versions, steps, runs; what waits
     "/api/v1/search?q=because": 3,  # the index; the messages with their threads
     "/api/v1/access-records": 2,
 }

@@ -4,7 +4,7 @@ import pytest
 
 from conversations.models import FeedEvent, Thread
 from streaming.protocol.commands import MAX_PARAMETERS
-from tests.support.stored import answer, ask, claim, thread_of
+from tests.support.stored import answer, ask, claim, lanes, thread_of
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
@@ -208,7 +208,6 @@ def test_a_thread_is_changed_where_something_is_named(api: Any, user: Any) -> No
     "body",
     [
         {"owner": "x"},
-        {"head": "x"},
         {"title_by": "model"},
         {"title": None},
         {"pinned": "yes"},
@@ -266,7 +265,7 @@ def test_messages_come_with_the_steps_and_runs_of_the_answers(api: Any, user: An
     tool = {"name": "clock", "arguments": {"timezone": "UTC"}, "output": "12:00"}
     run = answer(ask(user).run, "Because.", thinking="Hm.", tool=tool)
     body = api(user).get(f"/api/v1/threads/{run.thread_id}/messages").json()
-    assert set(body) == {"results", "steps", "runs", "waiting", "next"}
+    assert set(body) == {"results", "beside", "steps", "runs", "waiting", "next"}
     assert [(message["role"], message["content"]) for message in body["results"]] == [
         ("user", "Why?"),
         ("assistant", "Because."),
@@ -289,11 +288,11 @@ def test_older_messages_follow_by_cursor(api: Any, user: Any) -> None:
     assert older["results"][0]["content"] == "0"
 
 
-def test_a_page_of_messages_is_at_most_seven_queries(api: Any, user: Any, django_assert_max_num_queries: Any) -> None:
+def test_a_page_of_messages_is_at_most_eight_queries(api: Any, user: Any, django_assert_max_num_queries: Any) -> None:
     thread, client = thread_of(user), api(user)
     for _ in range(6):
         answer(ask(user, thread=thread).run, thinking="Hm.")
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get(f"/api/v1/threads/{thread.pk}/messages")
 
 
@@ -302,3 +301,74 @@ def test_an_answer_under_way_is_listed_as_such(api: Any, user: Any) -> None:
     claim(run)
     body = api(user).get(f"/api/v1/threads/{run.thread_id}/messages").json()
     assert (body["results"][-1]["status"], body["runs"][0]["status"]) == ("in_progress", "in_progress")
+
+
+# --- versions ------------------------------------------------------------------------------------------------------
+
+
+def listed(client: Any, thread: Any) -> Any:
+    return client.get(f"/api/v1/threads/{thread.pk}/messages").json()
+
+
+def test_a_message_is_listed_with_its_versions_the_oldest_first(api: Any, user: Any) -> None:
+    first = answer(ask(user, "Why?").run)
+    thread = first.thread
+    again = answer(ask(user, None, thread=thread, regenerate=str(first.answer_id)).run)
+    question, shown = listed(api(user), thread)["results"]
+    assert question["versions"] == [str(first.question_id)]
+    assert (shown["id"], shown["versions"]) == (str(again.answer_id), [str(first.answer_id), str(again.answer_id)])
+
+
+def test_another_version_is_shown_with_what_was_said_last_upon_it(api: Any, user: Any) -> None:
+    first = answer(ask(user, "Why?").run)
+    thread = first.thread
+    upon = answer(ask(user, "And then?", thread=thread).run)
+    edited = answer(ask(user, "How?", thread=thread, edit=str(first.question_id)).run)
+    client, address = api(user), f"/api/v1/threads/{thread.pk}"
+    assert [one["id"] for one in listed(client, thread)["results"]] == [
+        str(edited.question_id),
+        str(edited.answer_id),
+    ]
+    told = FeedEvent.objects.count()
+    response = client.patch(address, {"head": str(first.question_id)}, content_type=JSON)
+    assert (response.status_code, response.json()["head"]) == (200, str(upon.answer_id))
+    assert [one["id"] for one in listed(client, thread)["results"]][0] == str(first.question_id)
+    assert FeedEvent.objects.count() == told + 1
+
+
+def test_the_head_is_a_message_of_the_thread(api: Any, user: Any, other_user: Any) -> None:
+    thread = answer(ask(user).run).thread
+    elsewhere, foreign = answer(ask(user).run), answer(ask(other_user).run)
+    for head in (str(elsewhere.answer_id), str(foreign.answer_id), "x", str(thread.pk)):
+        response = api(user).patch(f"/api/v1/threads/{thread.pk}", {"head": head}, content_type=JSON)
+        assert (response.status_code, error_of(response)["code"]) == (404, "not_found")
+
+
+def test_the_answers_of_one_send_are_listed_beside_the_shown_one(api: Any, user: Any) -> None:
+    runs = ask(user, choose=lanes("one", "two", "three")).runs
+    for run in runs:
+        answer(run, f"I am {run.model}.", tool={"name": "clock", "arguments": {}, "output": "12:00"})
+    thread = runs[0].thread
+    page = listed(api(user), thread)
+    assert [one["id"] for one in page["results"]] == [str(runs[0].question_id), str(runs[0].answer_id)]
+    assert [one["id"] for one in page["beside"]] == [str(runs[1].answer_id), str(runs[2].answer_id)]
+    assert {one["id"] for one in page["runs"]} == {str(run.pk) for run in runs}
+    assert len(page["steps"]) == 3
+    assert {tuple(one["versions"]) for one in [page["results"][1], *page["beside"]]} == {
+        tuple(str(run.answer_id) for run in runs)
+    }
+
+
+def test_what_was_asked_again_later_is_a_version_and_does_not_stand_beside(api: Any, user: Any) -> None:
+    runs = ask(user, choose=lanes("one", "two")).runs
+    for run in runs:
+        answer(run)
+    thread = runs[0].thread
+    again = answer(ask(user, None, thread=thread, regenerate=str(runs[1].answer_id)).run)
+    page = listed(api(user), thread)
+    assert (page["results"][1]["id"], page["beside"]) == (str(again.answer_id), [])
+    api(user).patch(f"/api/v1/threads/{thread.pk}", {"head": str(runs[1].answer_id)}, content_type=JSON)
+    page = listed(api(user), thread)
+    assert page["results"][1]["id"] == str(runs[1].answer_id)
+    assert [one["id"] for one in page["beside"]] == [str(runs[0].answer_id)]
+    assert len(page["beside"][0]["versions"]) == 3

@@ -92,8 +92,8 @@ def test_follow_ups_stand_at_the_answer_and_in_the_feed(user: Any) -> None:
         {"thread_id": str(run.thread_id), "message_id": str(run.answer_id), "follow_ups": ["How?", "When?"]}
     ]
     question, shown = selectors.message_page(thread=Thread.objects.get(), cursor=None).messages
-    assert wire.plain(wire.listed_message(shown))["follow_ups"] == ["How?", "When?"]
-    assert wire.plain(wire.listed_message(question))["follow_ups"] == []
+    assert wire.plain(wire.listed_message(shown, []))["follow_ups"] == ["How?", "When?"]
+    assert wire.plain(wire.listed_message(question, []))["follow_ups"] == []
     assert "follow_ups" not in wire.plain(wire.message_object(shown))  # a run's events go without
 
 
