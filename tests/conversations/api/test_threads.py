@@ -332,7 +332,7 @@ def test_another_version_is_shown_with_what_was_said_last_upon_it(api: Any, user
     told = FeedEvent.objects.count()
     response = client.patch(address, {"head": str(first.question_id)}, content_type=JSON)
     assert (response.status_code, response.json()["head"]) == (200, str(upon.answer_id))
-    assert [one["id"] for one in listed(client, thread)["results"]][0] == str(first.question_id)
+    assert listed(client, thread)["results"][0]["id"] == str(first.question_id)
     assert FeedEvent.objects.count() == told + 1
 
 
