@@ -5,17 +5,7 @@ const DRAFT = "chat.draft.";
 const DRAFT_FILES = "chat.files.";
 
 /** @type {Page.Settings} */
-const DEFAULTS = {
-  streaming: true,
-  transport: "automatic",
-  theme: "system",
-  textSize: "normal",
-  thinking: "while",
-  speed: true,
-  sendKey: "enter",
-  model: "",
-  wrapCode: false,
-};
+const DEFAULTS = { streaming: true, transport: "automatic", theme: "system", model: "", wrapCode: false };
 
 /** @returns {Page.Settings} */
 export function readSettings() {

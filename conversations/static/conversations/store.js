@@ -47,7 +47,6 @@ export function initialState(model) {
     handedBack: 0,
     models: null,
     model,
-    beside: [],
     problem: null,
     signedOut: false,
   };
