@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
+from django.db.models.functions import Length
 
 from chatserver.rows import as_uuid, stored_id
 from conversations.models import Message, Run, Step, Thread
@@ -77,7 +78,7 @@ def message_page(
     characters: int = PAGE_CHARACTERS,
 ) -> MessagePage:
     """The newest messages of the branch that ends in ``leaf`` (the thread's head), or those from ``cursor`` upwards:
-    ``size`` of them, fewer where these have more than so many ``characters``.
+    ``size`` of them, fewer where these have more than so many ``characters``, and so many beside them at most.
 
     Five queries; two more where an answer has other versions.
     """
@@ -90,7 +91,7 @@ def message_page(
     messages = _in_order(shown)
     above = messages[0].parent_id if messages else None
     versions = siblings(messages)
-    beside = _asked_with(messages, versions)
+    beside = _asked_with(messages, versions, characters=characters)
     told = [*shown, *(message.pk for message in beside)]
     # An answer that was gone on with has several runs, each with its steps; their ids are in the order of time.
     return MessagePage(
@@ -104,22 +105,29 @@ def message_page(
     )
 
 
-def _asked_with(messages: Sequence[Message], versions: dict[UUID, list[UUID]]) -> list[Message]:
-    """The answers of other lanes: one send opens its runs at one moment."""
-    with_others = {
+def _asked_with(messages: Sequence[Message], versions: dict[UUID, list[UUID]], *, characters: int) -> list[Message]:
+    """The answers of other lanes: one send opens its runs at one moment. The newest first until they have so many
+    ``characters``; what is left out is still among the versions.
+    """
+    shown = {
         message.pk: message.parent_id
         for message in messages
         if message.role == Message.Role.ASSISTANT and len(versions[message.pk]) > 1
     }
-    if not with_others:
+    if not shown:
         return []
-    asked = Run.objects.filter(question_id__in=with_others.values()).order_by("pk")
-    sends: dict[tuple[UUID | None, datetime], list[UUID]] = defaultdict(list)
-    for answer_id, question_id, created_at in asked.values_list("answer_id", "question_id", "created_at"):
-        if answer_id is not None:
-            sends[question_id, created_at].append(answer_id)
-    beside = [other for answers in sends.values() if set(answers) & with_others.keys() for other in answers]
-    return _in_order([other for other in dict.fromkeys(beside) if other not in with_others])
+    asked = Run.objects.filter(question_id__in=shown.values(), answer__isnull=False).order_by("-pk")
+    told = Length("answer__content") + Length("answer__thinking")
+    sends: dict[tuple[UUID | None, datetime], dict[UUID, int]] = defaultdict(dict)
+    for answer_id, question_id, created_at, length in asked.values_list("answer", "question", "created_at", told):
+        sends[question_id, created_at][answer_id] = length
+    beside: list[UUID] = []
+    for answers in sends.values():
+        for other, length in answers.items() if answers.keys() & shown.keys() else ():
+            if other not in shown and characters > 0:
+                beside.append(other)
+                characters -= length
+    return _in_order(beside[::-1])
 
 
 def _shown_beside(message: Message, shown: Sequence[Message]) -> UUID:

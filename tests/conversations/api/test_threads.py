@@ -372,3 +372,15 @@ def test_what_was_asked_again_later_is_a_version_and_does_not_stand_beside(api: 
     assert page["results"][1]["id"] == str(runs[1].answer_id)
     assert [one["id"] for one in page["beside"]] == [str(runs[0].answer_id)]
     assert len(page["beside"][0]["versions"]) == 3
+
+
+def test_what_is_written_on_a_branch_that_is_not_shown_goes_on_there(api: Any, user: Any) -> None:
+    first = answer(ask(user, "Why?").run)
+    thread = first.thread
+    running = ask(user, None, thread=thread, regenerate=str(first.answer_id)).run
+    client = api(user)
+    response = client.patch(f"/api/v1/threads/{thread.pk}", {"head": str(first.answer_id)}, content_type=JSON)
+    assert (response.json()["head"], response.json()["active_runs"]) == (str(first.answer_id), [str(running.pk)])
+    answer(running)
+    assert client.get(f"/api/v1/threads/{thread.pk}").json()["head"] == str(first.answer_id)
+    assert listed(client, thread)["results"][-1]["id"] == str(first.answer_id)

@@ -6,7 +6,7 @@ from conversations import selectors
 from conversations.models import Message, Thread
 from conversations.selectors import cursors
 from streaming.protocol.errors import InvalidRequest
-from tests.support.stored import answer, ask, thread_of
+from tests.support.stored import answer, ask, lanes, thread_of
 
 pytestmark = pytest.mark.django_db
 
@@ -112,3 +112,12 @@ def test_a_page_is_five_queries_however_long_the_thread_is(user: Any, django_ass
 def test_what_is_no_cursor_is_refused(user: Any, cursor: str) -> None:
     with pytest.raises(InvalidRequest):
         selectors.message_page(thread=thread_of(user), cursor=cursor)
+
+
+def test_what_stands_beside_has_so_many_characters_at_most_and_the_rest_is_among_the_versions(user: Any) -> None:
+    runs = ask(user, choose=lanes("one", "two", "three", "four")).runs
+    for run in runs:
+        answer(run, "x" * 100)
+    page = selectors.message_page(thread=runs[0].thread, cursor=None, characters=150)
+    assert [message.pk for message in page.beside] == [runs[2].answer_id, runs[3].answer_id]
+    assert page.versions[page.beside[0].pk] == [run.answer_id for run in runs]
