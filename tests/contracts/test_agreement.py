@@ -91,8 +91,9 @@ async def one_run(whole: Whole, draw: random.Random) -> None:
     assert rest["messages"] == msgspec.to_builtins(state.messages)
     assert rest["steps"] == msgspec.to_builtins(state.steps)
     shown = await insist(whole, "GET", f"/api/v1/threads/{thread['id']}/messages")
-    # What could be asked next belongs to the thread, not to the run that gave the answer.
-    assert [{**message, "follow_ups": []} for message in rest["messages"]] == shown["results"]
+    # What could be asked next, and what else was said in its place, belongs to the thread, not to the run.
+    listed = [{**message, "follow_ups": [], "versions": [message["id"]]} for message in rest["messages"]]
+    assert (listed, shown["beside"]) == (shown["results"], [])
 
 
 async def insist(whole: Whole, method: str, path: str, body: Any = None) -> Any:
