@@ -3,6 +3,7 @@ somebody else can take the runs of one that ends.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Sum
 from django.db.models.functions import Now
@@ -16,9 +17,11 @@ DEAD_FOR = timedelta(hours=1)
 @verb
 def announce(*, holder: str, expiry: float, capacity: int, draining: bool) -> None:
     """This process lives, for so many seconds more."""
-    now = {"capacity": capacity, "draining": draining, "expires_at": Now() + timedelta(seconds=expiry)}
-    if not ServerProcess.objects.filter(pk=holder).update(**now):
-        ServerProcess.objects.create(pk=holder, **now)
+    now: dict[str, Any] = {"capacity": capacity, "draining": draining, "expires_at": Now() + timedelta(seconds=expiry)}
+    # One statement: two beats at once would both find that nothing is there.
+    ServerProcess.objects.bulk_create(
+        [ServerProcess(pk=holder, **now)], update_conflicts=True, unique_fields=["holder"], update_fields=list(now)
+    )
 
 
 @verb

@@ -170,7 +170,7 @@ def test_a_client_names_no_connection_and_no_user(world: World) -> None:
 
 # --- A15: mass assignment ------------------------------------------------------------------------------------------
 
-_THREAD = ("owner", "owner_id", "id", "title_by", "head", "created_at", "share_digest", "feed_cursor")
+_THREAD = ("owner", "owner_id", "id", "title_by", "created_at", "share_digest", "feed_cursor")
 _RUN = ("owner", "status", "seq", "head", "role", "messages", "provider", "attempt", "lane", "waiting", "finish_reason")
 
 
@@ -185,6 +185,19 @@ def test_a_thread_takes_no_field_that_is_the_servers(world: World, field: str) -
         refused = world.inside.request(method, address, headers=carried, body=json.dumps({field: "x"}).encode())
         assert (refused.status, refused.json["error"]["code"]) == (400, "unknown_field")
         assert refused.json["error"]["details"]["fields"] == [field]
+
+
+def test_a_thread_shows_no_message_of_another(world: World) -> None:
+    """A15: which message a thread shows may be chosen, among its own, and not when it is made."""
+    own, foreign = (world.filled("<message_id>", role, fresh=True) for role in (R.OWNER, R.DEACTIVATED))
+    made = post(world, "/api/v1/threads", {"head": own})
+    assert (made.status, made.json["error"]["code"]) == (400, "unknown_field")
+    carried = {**world.headers(R.OWNER_TOKEN, changes=True), "Content-Type": "application/json"}
+    mine = world.filled("/api/v1/threads/<thread_id>", R.OWNER)
+    for head, status in ((own, 200), (foreign, 404), ("x", 404)):
+        answered = world.inside.request("PATCH", mine, headers=carried, body=json.dumps({"head": head}).encode())
+        assert answered.status == status
+    assert world.inside.request("GET", mine, headers=carried).json["head"] == own
 
 
 @pytest.mark.parametrize("field", _RUN)
