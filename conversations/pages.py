@@ -15,6 +15,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
 from chatserver.gates import Denied, Gate, refused
+from conversations.page_words import page_words
 from conversations.permissions import MANAGE_MODELS, may_manage_models
 from streaming.protocol.commands import MAX_ATTACHMENTS
 
@@ -66,6 +67,7 @@ async def models(request: HttpRequest, boot: dict[str, Any]) -> HttpResponse:
 def _boot(request: HttpRequest, *, username: str, staff: bool, manages: bool) -> dict[str, Any]:
     return {
         "username": username,
+        "words": page_words(),
         "thread": None,
         # The token also makes the middleware set the cookie, which a first visit has not got.
         "csrf": {"cookie": settings.CSRF_COOKIE_NAME, "token": get_token(request)},

@@ -212,6 +212,11 @@ export class Conversation {
     if (thread) await this.threads.change(thread, { model });
   }
 
+  /** The next message is answered by these, too. @param {string[]} models at most three besides the chosen one */
+  chooseBeside(models) {
+    this.store.update({ beside: models });
+  }
+
   /** @private @param {string} content @returns {Page.Pending} */
   newPending(content) {
     const { threadId } = this.store.state;

@@ -5,7 +5,17 @@ const DRAFT = "chat.draft.";
 const DRAFT_FILES = "chat.files.";
 
 /** @type {Page.Settings} */
-const DEFAULTS = { streaming: true, transport: "automatic", theme: "system", model: "", wrapCode: false };
+const DEFAULTS = {
+  streaming: true,
+  transport: "automatic",
+  theme: "system",
+  textSize: "normal",
+  thinking: "while",
+  speed: true,
+  sendKey: "enter",
+  model: "",
+  wrapCode: false,
+};
 
 /** @returns {Page.Settings} */
 export function readSettings() {

@@ -47,6 +47,7 @@ export function initialState(model) {
     handedBack: 0,
     models: null,
     model,
+    beside: [],
     problem: null,
     signedOut: false,
   };

@@ -3,6 +3,8 @@
 declare namespace Page {
   interface Boot {
     username: string;
+    /** See words.js. */
+    words: import("../../static/conversations/words.js").Catalogue;
     thread: string | null;
     csrf: { cookie: string; token: string };
     limits: { attachments: number; attachment_bytes: number };
@@ -26,10 +28,19 @@ declare namespace Page {
   type TransportChoice = "automatic" | "websocket" | "sse" | "poll";
   type Theme = "system" | "light" | "dark";
 
+  type TextSize = "small" | "normal" | "large" | "largest";
+
   interface Settings {
     streaming: boolean;
     transport: TransportChoice;
     theme: Theme;
+    textSize: TextSize;
+    /** When thinking is unfolded by itself: while it runs, always, never. */
+    thinking: "while" | "always" | "never";
+    /** Whether first-token time, tokens a second and tokens stand under an answer. */
+    speed: boolean;
+    /** What sends a message; the other makes a new line, as Shift and Enter always does. */
+    sendKey: "enter" | "modifier-enter";
     model: string;
     wrapCode: boolean;
   }
@@ -111,6 +122,8 @@ declare namespace Page {
     handedBack: number;
     models: Wire.Models | null;
     model: string;
+    /** Models that answer the next message beside the chosen one; three at most. */
+    beside: string[];
     problem: Wire.Failure | null;
     signedOut: boolean;
   }
