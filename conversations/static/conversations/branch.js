@@ -13,6 +13,8 @@ export function withMessage(messages, message) {
   // A snapshot that would be too long comes without the question's text; what is known of it stays.
   if (at >= 0 && message.content === null) return messages;
   if (at >= 0) return messages[at] === message ? messages : messages.with(at, message);
+  // Another first question; where nothing is said of a parent, as of one that left the queue, it follows.
+  if (message.parent_id === null) return [message];
   const parent = message.parent_id ? messages.findIndex((one) => one.id === message.parent_id) : -1;
   return [...(parent >= 0 ? messages.slice(0, parent + 1) : messages), message];
 }

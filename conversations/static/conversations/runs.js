@@ -82,11 +82,13 @@ export class Runs {
     this.followers.clear();
   }
 
-  /** @private @param {{run_id: string}} ack @param {(runId: string) => Watcher} watcherOf */
-  adopt({ run_id }, watcherOf) {
-    if (this.followers.has(run_id)) return;
-    const follower = this.follower(run_id, watcherOf(run_id));
-    follower.adopt((listener) => this.socket.adopt(run_id, listener));
+  /** @private @param {{run_id: string, runs?: Wire.Run[]}} ack @param {(runId: string) => Watcher} watcherOf */
+  adopt({ run_id, runs }, watcherOf) {
+    for (const runId of runs?.map((run) => run.id) ?? [run_id]) {
+      if (this.followers.has(runId)) continue;
+      const follower = this.follower(runId, watcherOf(runId));
+      follower.adopt((listener) => this.socket.adopt(runId, listener));
+    }
   }
 
   /** @private @param {string} runId @param {Watcher} watcher */

@@ -58,7 +58,10 @@ declare namespace Page {
     attachments: Wire.Attachment[];
     regenerate: string | null;
     goOn: string | null;
+    edit: string | null;
     model: string;
+    /** Models that answer beside it. */
+    beside: string[];
     key: string;
     threadKey: string;
     status: "sending" | "lost" | "failed";
@@ -100,6 +103,8 @@ declare namespace Page {
     state: import("../../../streaming/static/streaming/snapshot.js").RunState;
     connected: boolean;
     stopping: boolean;
+    /** Whether it writes in a version that is not shown. */
+    aside: boolean;
   }
 
   interface State {
@@ -108,9 +113,15 @@ declare namespace Page {
     thread: Wire.Thread | null;
     view: "new" | "loading" | "ready" | "missing" | "deleted" | "failed";
     messages: Wire.Message[];
+    /** Answers that stand beside the branch; see versions.js. */
+    alongside: Record<string, Wire.Message>;
+    versions: Record<string, string[]>;
     steps: Record<string, Wire.Step>;
     runs: Record<string, Wire.Run>;
     older: string | null;
+    /** The runs of the thread that go on, by lane. */
+    lives: Live[];
+    /** The first of them that writes in what is shown. */
     live: Live | null;
     pending: Pending | null;
     suggested: Suggested | null;

@@ -43,6 +43,8 @@ declare namespace Wire {
     model: string;
     provider?: string;
     attempt?: number;
+    /** 0, or 0 to 3 where several models answer side by side. */
+    lane?: number;
     user_message_id?: string | null;
     assistant_message_id?: string | null;
     created_at?: string | null;
@@ -127,6 +129,8 @@ declare namespace Wire {
     finished_at?: string | null;
     /** In the list of a thread's messages only. */
     follow_ups?: string[];
+    /** The same: the ids of all that stand below its parent, the oldest first. */
+    versions?: string[];
   }
 
   interface Thread {
@@ -203,6 +207,7 @@ declare namespace Wire {
 
   interface MessagePage {
     results: Message[];
+    beside: Message[];
     steps: Step[];
     runs: Run[];
     waiting: Run[];

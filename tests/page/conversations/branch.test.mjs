@@ -58,3 +58,9 @@ describe("a list that is read afresh", () => {
     assert.equal(ids(refreshed([thread("c", "3"), thread("b", "2")], [thread("b", "2")], true)), "b");
   });
 });
+
+it("another first question begins the branch anew, and one of unknown descent follows", () => {
+  const shown = [message("q"), message("a", "q")];
+  assert.equal(ids(withMessage(shown, message("r", null))), "r");
+  assert.equal(ids(withMessage(shown, { id: "s" })), "q a s");
+});

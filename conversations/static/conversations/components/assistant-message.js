@@ -1,10 +1,10 @@
 import { html, nothing } from "../../vendor/lit.js";
-import { copyFrom } from "../clipboard.js";
-import { usageParts } from "../format.js";
 import { segmentsOf } from "../segments.js";
 import { endingOf } from "../status.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
+import "./answer-foot.js";
 import "./markdown-text.js";
 import "./thinking-step.js";
 import "./tool-card.js";
@@ -16,6 +16,7 @@ export class AssistantMessage extends PageElement {
     run: { attribute: false },
     steps: { attribute: false },
     last: { attribute: false },
+    place: { attribute: false },
     busy: { attribute: false },
     approvals: { attribute: false },
     conversation: { attribute: false },
@@ -29,7 +30,10 @@ export class AssistantMessage extends PageElement {
     this.run = undefined;
     /** @type {Record<string, Wire.Step>} */
     this.steps = {};
+    /** Whether nothing was said after it. */
     this.last = false;
+    /** @type {ReturnType<typeof import("../versions.js").placeOf> | null} */
+    this.place = null;
     this.busy = false;
     /** @type {Wire.Approval[]} */
     this.approvals = [];
@@ -44,7 +48,7 @@ export class AssistantMessage extends PageElement {
     const growing = message.status === "in_progress";
     const why = growing ? null : endingOf(message, run);
     return html`
-      <h2 class="visually-hidden">Answer</h2>
+      <h2 class="visually-hidden">${gettext("Answer")}</h2>
       ${segments.map((segment, index) =>
         segment.kind === "steps"
           ? html`<div class="steps">${segment.steps.map((one) => this.step(one))}</div>`
@@ -57,7 +61,7 @@ export class AssistantMessage extends PageElement {
       ${why ? html`<p class="ending">${why}</p>${this.goesOn(message)}` : nothing}
       ${run?.status === "failed" ? this.failure(run) : nothing}
       ${run?.notices?.length ? notices(run.notices) : nothing}
-      ${growing ? nothing : this.footer(message, run)}
+      ${growing ? nothing : this.foot(message, run)}
     `;
   }
 
@@ -71,7 +75,7 @@ export class AssistantMessage extends PageElement {
       ?disabled=${this.busy}
       @click=${this.goOn}
     >
-      Continue
+      ${gettext("Continue")}
     </button>`;
   }
 
@@ -89,42 +93,23 @@ export class AssistantMessage extends PageElement {
   /** @param {Wire.Run} run */
   failure(run) {
     return html`<div class="error-status" role="alert">
-      <p>${run.error?.message ?? "The answer failed."}</p>
+      <p>${run.error?.message ?? gettext("The answer failed.")}</p>
       ${this.last
-        ? html`<button class="button is-small" type="button" ?disabled=${this.busy} @click=${this.again}>Retry</button>`
+        ? html`<button class="button is-small" type="button" ?disabled=${this.busy} @click=${this.again}>${gettext("Retry")}</button>`
         : nothing}
       ${this.message ? this.goesOn(this.message) : nothing}
     </div>`;
   }
 
   /** @param {Wire.Message} message @param {Wire.Run | undefined} run */
-  footer(message, run) {
-    const parts = run ? usageParts(run) : [];
-    return html`<footer class="answer-foot">
-      ${message.content
-        ? html`<button class="icon-button" type="button" title="Copy the answer" @click=${this.copy}>
-            ${icons.copy}<span class="visually-hidden">Copy the answer</span>
-          </button>`
-        : nothing}
-      ${this.last && run?.status !== "failed"
-        ? html`<button
-            class="icon-button"
-            type="button"
-            title="Regenerate"
-            data-testid="regenerate-button"
-            ?disabled=${this.busy}
-            @click=${this.again}
-          >
-            ${icons.again}<span class="visually-hidden">Regenerate</span>
-          </button>`
-        : nothing}
-      ${parts.length || message.model
-        ? html`<p class="usage">
-            ${message.model ? html`<span>${message.model}</span>` : nothing}
-            ${parts.map((part) => html`<span>${part}</span>`)}
-          </p>`
-        : nothing}
-    </footer>`;
+  foot(message, run) {
+    return html`<answer-foot
+      .message=${message}
+      .run=${run}
+      .place=${this.place}
+      .busy=${this.busy}
+      .conversation=${this.conversation}
+    ></answer-foot>`;
   }
 
   again() {
@@ -134,18 +119,11 @@ export class AssistantMessage extends PageElement {
   goOn() {
     if (this.message) this.conversation?.goOn(this.message);
   }
-
-  /** @param {MouseEvent} click */
-  copy(click) {
-    const button = click.currentTarget;
-    if (!this.message || !(button instanceof HTMLElement)) return;
-    copyFrom(this.message.content ?? "", button, button.querySelector("span") ?? button);
-  }
 }
 
 /** What the model was not given: no errors, and said to screen readers by the live region. @param {Wire.Notice[]} all */
 function notices(all) {
-  return html`<ul class="answer-notices" aria-label="About this answer">
+  return html`<ul class="answer-notices" aria-label=${gettext("About this answer")}>
     ${all.map((one) => html`<li data-testid="notice">${icons.info}<span>${one.message}</span></li>`)}
   </ul>`;
 }

@@ -1,5 +1,6 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { readSettings } from "../preferences.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 import "./chat-composer.js";
@@ -27,6 +28,7 @@ export class ChatApp extends PageElement {
     this.addEventListener("keydown", this.keydown);
     this.addEventListener("sidebar-close", () => this.showDrawer(false));
     this.addEventListener("thread-rename", (event) => this.rename(/** @type {CustomEvent} */ (event)));
+    this.addEventListener("message-delete", (event) => this.deleteMessage(/** @type {CustomEvent} */ (event)));
     this.addEventListener("thread-delete", (event) => this.deleteThread(/** @type {CustomEvent} */ (event)));
   }
 
@@ -153,6 +155,20 @@ export class ChatApp extends PageElement {
   /** @param {CustomEvent} event */
   rename({ detail }) {
     this.page?.threads.rename(detail.thread, detail.title);
+  }
+
+  /** @param {CustomEvent<{message: Wire.Message}>} event */
+  async deleteMessage({ detail: { message } }) {
+    const dialog = /** @type {import("./confirm-dialog.js").ConfirmDialog} */ (this.querySelector("confirm-dialog"));
+    const asked = message.role === "user";
+    const sure = await dialog.ask({
+      heading: asked ? gettext("Delete this question?") : gettext("Delete this answer?"),
+      sentence: asked
+        ? gettext("Its answers and everything that was said after them will be deleted with it, for good.")
+        : gettext("Everything that was said after it will be deleted with it, for good. Its other versions stay."),
+      verb: gettext("Delete"),
+    });
+    if (sure) await this.page?.conversation.remove(message);
   }
 
   /** @param {CustomEvent} event */

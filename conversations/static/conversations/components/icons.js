@@ -40,6 +40,10 @@ export const icons = {
   file: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
     <path d="M6.5 3.5h7l4.5 4.5v12.5h-11.5zM13 3.5V8.5h5M9.5 13h5.5M9.5 16.5h5.5" />
   </svg>`,
+  more: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <circle class="icon-solid" cx="5.5" cy="12" r="1.6" /><circle class="icon-solid" cx="12" cy="12" r="1.6" />
+    <circle class="icon-solid" cx="18.5" cy="12" r="1.6" />
+  </svg>`,
   chevron: html`<svg class="icon chevron" viewBox="0 0 24 24" aria-hidden="true"><path d="M9 6l6 6-6 6" /></svg>`,
 };
 

@@ -1,12 +1,16 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { followUpsOf } from "../follow_ups.js";
 import { statusOf } from "../status.js";
+import { columnsOf, placeOf } from "../versions.js";
+import { gettext } from "../words.js";
 import { filesOf } from "./attached-files.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 import { FollowsTheEnd } from "./scrolling.js";
+import "./answer-columns.js";
 import "./assistant-message.js";
 import "./follow-ups.js";
+import "./question-message.js";
 import "./status-line.js";
 import "./waiting-list.js";
 
@@ -30,6 +34,9 @@ export class MessageList extends PageElement {
     /** @type {import("../conversation.js").Conversation | null} */
     this.conversation = null;
     this.away = false;
+    /** @type {{messageId: string, forward: boolean} | null} the version that is being brought, and which arrow asked */
+    this.wanted = null;
+    this.addEventListener("version-show", (event) => this.showVersion(/** @type {CustomEvent} */ (event)));
     this.scrolling = new FollowsTheEnd({
       onAway: (away) => {
         this.away = away;
@@ -50,6 +57,7 @@ export class MessageList extends PageElement {
 
   updated() {
     this.scrolling.after();
+    if (this.wanted) this.focusOnArrow(this.wanted);
   }
 
   disconnectedCallback() {
@@ -61,14 +69,19 @@ export class MessageList extends PageElement {
     const { state } = this;
     if (!state) return nothing;
     const pending = state.pending?.threadId === state.threadId ? state.pending : null;
+    const shown = shownWith(state.messages, pending);
+    const columns = pending ? [] : columnsOf(state);
     return html`
-      <div class="scroller" tabindex="0" role="region" aria-label="Conversation">
+      <div class="scroller" tabindex="0" role="region" aria-label=${gettext("Conversation")}>
         <div class="column">
-          ${state.older ? html`<p class="older">Reading older messages…</p>` : nothing}
-          ${repeat(state.messages, (message) => message.id, (message, index) => this.message(state, message, index))}
-          ${pending?.content ? question(pending.content, pending.attachments, true) : nothing}
+          ${state.older ? html`<p class="older">${gettext("Reading older messages…")}</p>` : nothing}
+          ${repeat(shown, (message) => message.id, (message) => this.message(state, message, columns))}
+          ${pending?.content ? question(pending.content, pending.attachments) : nothing}
           ${pending?.status === "failed" ? this.refused(pending) : nothing}
-          <status-line .status=${statusOf(pending, state.live, this.streaming)}></status-line>
+          ${columns.some((one) => one.status === "in_progress")
+            ? nothing
+            : html`<status-line .status=${statusOf(pending, state.live, this.streaming)}></status-line>`}
+          ${state.lives.filter((live) => live.aside).slice(0, 1).map((live) => this.elsewhere(live))}
           <follow-ups
             .questions=${followUpsOf(state, this.conversation?.busy ?? false)}
             .conversation=${this.conversation}
@@ -82,42 +95,113 @@ export class MessageList extends PageElement {
       </div>
       ${this.away
         ? html`<button class="button is-small to-newest" type="button" @click=${() => this.scrolling.toEnd()}>
-            ${icons.down}To the newest
+            ${icons.down}${gettext("To the newest")}
           </button>`
         : nothing}
     `;
   }
 
-  /** @param {Page.State} state @param {Wire.Message} message @param {number} index */
-  message(state, message, index) {
-    if (message.role === "user") return question(message.content ?? "…", message.attachments, false);
-    const live = state.live?.runId === message.run_id ? state.live : null;
+  /** @param {Page.State} state @param {Wire.Message} message @param {Wire.Message[]} columns */
+  message(state, message, columns) {
+    if (message.role === "user") {
+      return html`<question-message
+        class="message user-message"
+        .message=${message}
+        .place=${placeOf(state.versions, message)}
+        .busy=${this.conversation?.busy ?? false}
+        .conversation=${this.conversation}
+      ></question-message>`;
+    }
+    const last = message === state.messages.at(-1);
+    if (!last || !columns.length) return this.answer(state, message, last, true);
+    // Those that were asked for at other times are reached from the answer that is gone on from.
+    const all = placeOf(state.versions, message).of === columns.length;
+    return html`<answer-columns
+      class="message"
+      .answers=${columns}
+      .chosen=${message.id}
+      .state=${state}
+      .conversation=${this.conversation}
+      .draw=${(/** @type {Wire.Message} */ one) => this.answer(state, one, true, !all && one === message)}
+    ></answer-columns>`;
+  }
+
+  /** @param {Page.State} state @param {Wire.Message} message @param {boolean} last @param {boolean} arrows */
+  answer(state, message, last, arrows) {
+    const live = state.lives.find((one) => one.runId === message.run_id);
     return html`<assistant-message
       class="message assistant-message"
       .message=${message}
       .run=${state.runs[message.run_id ?? ""]}
       .steps=${state.steps}
-      .last=${index === state.messages.length - 1}
+      .last=${last}
+      .place=${arrows ? placeOf(state.versions, message) : null}
       .busy=${this.conversation?.busy ?? false}
       .approvals=${live?.state.approvals ?? NOTHING_ASKED}
       .conversation=${this.conversation}
     ></assistant-message>`;
   }
 
+  /** @param {Page.Live} live */
+  elsewhere({ state }) {
+    const messageId = state.answerId;
+    if (!messageId) return nothing;
+    return html`<p class="status-line is-elsewhere">
+      <span class="pulse" aria-hidden="true"></span>
+      <span>${gettext("An answer is being written in another version.")}</span>
+      <button class="button is-small" type="button" data-testid="show-elsewhere"
+        @click=${() => this.conversation?.show(messageId)}>
+        ${gettext("Show it")}
+      </button>
+    </p>`;
+  }
+
+  /** @param {CustomEvent} event */
+  showVersion({ detail }) {
+    this.wanted = detail;
+    this.conversation?.show(detail.messageId);
+  }
+
+  /** The arrow that was pressed went away with its message; the one of the version that came has the focus then.
+   * @param {{messageId: string, forward: boolean}} wanted */
+  focusOnArrow({ messageId, forward }) {
+    if (!this.state?.messages.some((message) => message.id === messageId)) return;
+    this.wanted = null;
+    const names = forward ? ["next-version", "previous-version"] : ["previous-version", "next-version"];
+    requestAnimationFrame(() => {
+      const message = [...this.querySelectorAll("question-message, assistant-message")].find((one) => idOf(one) === messageId);
+      const arrows = names.map((name) => message?.querySelector(`[data-testid=${name}]:enabled`));
+      const arrow = arrows.find((one) => one instanceof HTMLElement);
+      if (arrow instanceof HTMLElement) arrow.focus({ preventScroll: true });
+    });
+  }
+
   /** @param {Page.Pending} pending */
   refused(pending) {
     return html`<div class="error-status" role="alert">
-      <p>${pending.error?.message ?? "The message could not be sent."}</p>
-      <button class="button is-small" type="button" @click=${() => this.conversation?.retry()}>Retry</button>
-      <button class="button is-small is-quiet" type="button" @click=${() => this.conversation?.dismiss()}>Discard</button>
+      <p>${pending.error?.message ?? gettext("The message could not be sent.")}</p>
+      <button class="button is-small" type="button" @click=${() => this.conversation?.retry()}>${gettext("Retry")}</button>
+      <button class="button is-small is-quiet" type="button" @click=${() => this.conversation?.dismiss()}>${gettext("Discard")}</button>
     </div>`;
   }
 }
 
-/** @param {string} content @param {Wire.Attachment[] | undefined} files @param {boolean} pending */
-function question(content, files, pending) {
-  return html`<div class="message user-message ${pending ? "is-pending" : ""}">
-    <h2 class="visually-hidden">You</h2>
+/** @param {Element} element a question or an answer */
+function idOf(element) {
+  return /** @type {Element & {message: Wire.Message | null}} */ (element).message?.id;
+}
+
+/** Without what is being asked anew: it is another version from its place on. @param {Wire.Message[]} messages
+ * @param {Page.Pending | null} pending */
+function shownWith(messages, pending) {
+  const at = messages.findIndex((message) => message.id === pending?.edit);
+  return at < 0 || pending?.status === "failed" ? messages : messages.slice(0, at);
+}
+
+/** On its way. @param {string} content @param {Wire.Attachment[]} files */
+function question(content, files) {
+  return html`<div class="message user-message is-pending">
+    <h2 class="visually-hidden">${gettext("You")}</h2>
     ${filesOf(files)}
     <p class="question">${content}</p>
   </div>`;
