@@ -146,7 +146,10 @@ class Chat:
         if model is not None:
             await self.choose(model)
         await self.field.fill(text)
-        await self.field.press("Enter")
+        if await self.page.evaluate("matchMedia('(pointer: coarse)').matches"):
+            await self.page.get_by_test_id("send-button").click()
+        else:
+            await self.field.press("Enter")
 
     async def ask(self, text: str, *, model: str | None = None) -> str:
         """Send it, wait for the end, and return what the answer says."""

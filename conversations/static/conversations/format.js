@@ -5,9 +5,19 @@ export function duration(milliseconds) {
   if (milliseconds < 10) return "< 0.01 s";
   if (milliseconds < 950) return `${(milliseconds / 1000).toFixed(2)} s`;
   if (milliseconds < 9_950) return `${(milliseconds / 1000).toFixed(1)} s`;
-  const seconds = Math.round(milliseconds / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return seconds(Math.round(milliseconds / 1000));
+}
+
+/** @param {number} count whole ones */
+export function seconds(count) {
+  return count < 60 ? `${count} s` : `${Math.floor(count / 60)} min ${count % 60} s`;
+}
+
+/** When something began that goes on now: as the server says, unless the clocks disagree so far that it cannot be.
+ * @param {string | null | undefined} time @param {number} now */
+export function beganAt(time, now) {
+  const began = time ? new Date(time).getTime() : now;
+  return began <= now && now - began < DAY ? began : now;
 }
 
 /** @param {number} count @param {string} one @param {string} many */
@@ -17,10 +27,10 @@ export function counted(count, one, many) {
 
 /** A time that is only known roughly. @param {number} milliseconds */
 export function about(milliseconds) {
-  const seconds = Math.max(1, Math.round(milliseconds / 1000));
+  const whole = Math.max(1, Math.round(milliseconds / 1000));
   const parts = [];
-  if (seconds >= 60) parts.push(`${Math.floor(seconds / 60)} min`);
-  if (seconds % 60) parts.push(`${seconds % 60} s`);
+  if (whole >= 60) parts.push(`${Math.floor(whole / 60)} min`);
+  if (whole % 60) parts.push(`${whole % 60} s`);
   return `about ${parts.join(" ")}`;
 }
 

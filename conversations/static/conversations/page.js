@@ -6,7 +6,7 @@ import { socketUrl } from "./boot.js";
 import { Conversation } from "./conversation.js";
 import { Feed } from "./feed.js";
 import { Models } from "./models.js";
-import { readSettings } from "./preferences.js";
+import { onSettings, readSettings } from "./preferences.js";
 import { Runs } from "./runs.js";
 import { initialState, Store } from "./store.js";
 import { Threads } from "./threads.js";
@@ -15,7 +15,7 @@ export class ChatPage {
   /** @param {Page.Boot} boot */
   constructor(boot) {
     this.boot = boot;
-    this.store = new Store(initialState(readSettings().model));
+    this.store = new Store(initialState(readSettings()));
     this.api = new Api(boot.urls.api, boot.csrf);
     this.threads = new Threads(this.store, this.api, (list) => this.feed.start(list.last));
     this.models = new Models(this.store, this.api);
@@ -51,6 +51,7 @@ export class ChatPage {
   }
 
   start() {
+    onSettings(() => this.store.update({ settings: readSettings() }));
     this.threads.refresh();
     this.models.load();
     this.conversation.open(this.boot.thread);

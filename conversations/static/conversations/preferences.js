@@ -4,6 +4,9 @@ const SETTINGS = "chat.settings";
 const DRAFT = "chat.draft.";
 const DRAFT_FILES = "chat.files.";
 
+/** Told to the window when settings have changed here; other tabs hear of it as `storage`. */
+export const CHANGED = "chat-settings";
+
 /** @type {Page.Settings} */
 const DEFAULTS = {
   streaming: true,
@@ -29,6 +32,15 @@ export function readSettings() {
 /** @param {Partial<Page.Settings>} patch */
 export function saveSettings(patch) {
   write(SETTINGS, JSON.stringify({ ...readSettings(), ...patch }));
+  globalThis.dispatchEvent?.(new Event(CHANGED));
+}
+
+/** @param {() => void} changed whenever settings have changed, in this tab or in another */
+export function onSettings(changed) {
+  addEventListener(CHANGED, changed);
+  addEventListener("storage", ({ key }) => {
+    if (key === null || key === SETTINGS) changed();
+  });
 }
 
 /** @param {string | null} threadId null for the thread that is not there yet */

@@ -27,9 +27,10 @@ export class Store {
   }
 }
 
-/** @param {string} model @returns {Page.State} */
-export function initialState(model) {
+/** @param {Page.Settings} settings @returns {Page.State} */
+export function initialState(settings) {
   return {
+    settings,
     threads: { items: [], next: null, status: "loading" },
     threadId: null,
     thread: null,
@@ -49,7 +50,7 @@ export function initialState(model) {
     attached: [],
     handedBack: 0,
     models: null,
-    model,
+    model: settings.model,
     beside: [],
     problem: null,
     signedOut: false,

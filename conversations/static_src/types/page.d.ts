@@ -108,6 +108,7 @@ declare namespace Page {
   }
 
   interface State {
+    settings: Settings;
     threads: ThreadList;
     threadId: string | null;
     thread: Wire.Thread | null;

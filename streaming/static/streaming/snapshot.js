@@ -25,6 +25,7 @@ const BETWEEN_THOUGHTS = "\n\n";
  * @property {Wire.Message[]} messages in the order of their creation
  * @property {Wire.Step[]} steps in the order of their creation
  * @property {Wire.Approval[]} approvals those that the run is parked for
+ * @property {Record<string, number>} progress how far tools that are at work say that they are, 0 to 1, by their steps
  * @property {string | null} answerId the run's one assistant message
  * @property {number} answerLength of the answer's content, in code points
  * @property {string} thinkingBefore what the answer's thinking was before this run's own steps
@@ -44,6 +45,7 @@ export function emptyState() {
     messages: [],
     steps: [],
     approvals: [],
+    progress: {},
     answerId: null,
     answerLength: 0,
     thinkingBefore: "",
@@ -144,7 +146,7 @@ function folded(state, event, data) {
     case "thread.run.step.completed":
     case "thread.run.step.failed":
     case "thread.run.step.cancelled":
-      return { ...state, steps: put(state.steps, data.step) };
+      return { ...state, steps: put(state.steps, data.step), progress: without(state.progress, data.step.id) };
     case "thread.run.requires_action":
       return { ...withStatus(state, "requires_action"), approvals: data.approvals ?? [] };
     case "thread.run.cancelling":
@@ -233,7 +235,8 @@ function stepGrown(state, data) {
   }
   if (data.arguments) grown.arguments = data.arguments;
   if (typeof data.output === "string") grown.output = (step.output ?? "") + data.output;
-  return { ...state, steps: put(state.steps, grown) };
+  const far = typeof data.progress === "number" ? { ...state.progress, [step.id]: data.progress } : state.progress;
+  return { ...state, steps: put(state.steps, grown), progress: far };
 }
 
 /** @param {RunState} state @param {Wire.RunStatus} status @returns {RunState} */
@@ -264,6 +267,13 @@ function withoutTail(text, tail) {
 function put(items, item) {
   const at = items.findIndex((one) => one.id === item.id);
   return at < 0 ? [...items, item] : items.with(at, item);
+}
+
+/** @param {Record<string, number>} progress @param {string} stepId */
+function without(progress, stepId) {
+  if (!(stepId in progress)) return progress;
+  const { [stepId]: _, ...others } = progress;
+  return others;
 }
 
 /** @param {number} start @param {number} end @returns {Wire.Part} */

@@ -28,7 +28,7 @@ beforeEach(() => {
     delete: async (path) => removed.push(path),
   };
   const limits = { attachments: 3, attachment_bytes: 1000 };
-  files = new Attachments({ store: new Store(initialState("")), api, limits });
+  files = new Attachments({ store: new Store(initialState({ model: "" })), api, limits });
   for (const thread of [null, "t", "u"]) saveDraftFiles(thread, []);
   files.show("t");
 });

@@ -7,7 +7,7 @@ const { initialState } = await load("conversations/store.js");
 
 const question = { id: "q", role: "user", status: "completed", content: "Why?" };
 const answer = { id: "a", role: "assistant", status: "completed", content: "Because.", follow_ups: ["How?"] };
-const state = (more = {}) => ({ ...initialState(""), threadId: "t", messages: [question, answer], ...more });
+const state = (more = {}) => ({ ...initialState({ model: "" }), threadId: "t", messages: [question, answer], ...more });
 const updated = { event: "message.updated", feed: 1, data: { thread_id: "t", message_id: "a", follow_ups: ["When?"] } };
 
 describe("follow-ups", () => {

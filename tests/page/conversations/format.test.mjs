@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { load } from "../support/modules.mjs";
 
-const { about, contextLength, dayGroup, duration, ordinal, usageParts, exactly } = await load("conversations/format.js");
+const { about, beganAt, contextLength, dayGroup, duration, ordinal, usageParts, exactly } = await load("conversations/format.js");
 
 it("a duration is as exact as it is short", () => {
   const said = [0, 420, 1_250, 9_940, 12_400, 61_000, 3_600_000].map(duration);
@@ -52,4 +52,12 @@ it("what is to be agreed to hides nothing", () => {
   assert.equal(exactly({ a: "b c" }), '{\n  "a": "b c"\n}');
   assert.equal(exactly("\u202etxt.exe\u200b\n\u00a0"), '"\\u202etxt.exe\\u200b\\n\\u00a0"');
   assert.equal(JSON.parse(exactly("\u2028é🎉\ufeff")), "\u2028é🎉\ufeff");
+});
+
+it("what goes on began when the server says, unless that cannot be", () => {
+  const now = Date.parse("2026-06-01T12:00:00Z");
+  assert.equal(beganAt("2026-06-01T11:59:00Z", now), now - 60_000);
+  assert.equal(beganAt("2026-06-01T12:00:01Z", now), now);
+  assert.equal(beganAt("2026-05-01T12:00:00Z", now), now);
+  assert.equal(beganAt(null, now), now);
 });

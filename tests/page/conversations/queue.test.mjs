@@ -26,7 +26,7 @@ beforeEach(() => {
   const ask = (path, body) => new Promise((answer, refuse) => server.asked.push({ path, body, answer, refuse }));
   server = { asked: [], postOnce: ask, patch: ask, post: ask };
   followed = [];
-  const store = new Store({ ...initialState(""), threadId: "t" });
+  const store = new Store({ ...initialState({ model: "" }), threadId: "t" });
   handedBack = [];
   const files = { handBack: (_, given) => handedBack.push(given) };
   queue = new Queue({ store, api: server, files, onBegun: (_, runId) => followed.push(runId) });

@@ -17,7 +17,7 @@ const titles = () => threads.store.state.threads.items.map((one) => one.title);
 beforeEach(() => {
   const ask = (path) => new Promise((answer) => server.asked.push({ path, answer }));
   server = { asked: [], get: ask, patch: ask, delete: ask };
-  threads = new Threads(new Store(initialState("")), server);
+  threads = new Threads(new Store(initialState({ model: "" })), server);
 });
 
 const answer = async (value) => {

@@ -150,6 +150,23 @@ describe("a step in progress", () => {
   });
 });
 
+describe("how far a tool is", () => {
+  const step = (status) => ({ id: "s", index: 0, step: "tool_calls", status });
+  const started = { event: "thread.run.step.created", id: 3, data: data({ step: step("in_progress") }) };
+  const far = (id, progress) => ({
+    event: "thread.run.step.in_progress", id, data: { run_id: "r", step_id: "s", progress },
+  });
+
+  it("is what it said last, until it has ended", () => {
+    const state = fold([created, begun, started, far(4, 0.25), far(5, 0.5)]);
+    assert.deepEqual(state.progress, { s: 0.5 });
+    const quiet = { event: "thread.run.step.in_progress", id: 6, data: { run_id: "r", step_id: "s", output: "x" } };
+    assert.deepEqual(fold([quiet], state).progress, { s: 0.5 });
+    const done = { event: "thread.run.step.completed", id: 6, data: data({ step: step("completed") }) };
+    assert.deepEqual(fold([done], state).progress, {});
+  });
+});
+
 describe("a run that asks a person", () => {
   const step = { id: "s", index: 0, step: "tool_calls", status: "in_progress", name: "journal", arguments: { line: "a" } };
   const approval = { approval_id: "p", step_id: "s", tool: "journal", arguments: { line: "a" }, expires_at: "" };

@@ -13,6 +13,7 @@ export class AnswerFoot extends PageElement {
   static properties = {
     message: { attribute: false },
     run: { attribute: false },
+    speed: { attribute: false },
     place: { attribute: false },
     busy: { attribute: false },
     conversation: { attribute: false },
@@ -24,6 +25,8 @@ export class AnswerFoot extends PageElement {
     this.message = null;
     /** @type {Wire.Run | undefined} */
     this.run = undefined;
+    /** Whether first-token time, speed and tokens are shown. */
+    this.speed = true;
     /** @type {ReturnType<typeof import("../versions.js").placeOf> | null} */
     this.place = null;
     this.busy = false;
@@ -61,7 +64,7 @@ export class AnswerFoot extends PageElement {
 
   /** @param {Wire.Message} message @param {Wire.Run | undefined} run */
   usage(message, run) {
-    const parts = [...(message.model ? [message.model] : []), ...(run ? usageParts(run) : [])];
+    const parts = [...(message.model ? [message.model] : []), ...(run && this.speed ? usageParts(run) : [])];
     return parts.length ? html`<p class="usage">${parts.map((part) => html`<span>${part}</span>`)}</p>` : nothing;
   }
 

@@ -15,6 +15,8 @@ export class AssistantMessage extends PageElement {
     message: { attribute: false },
     run: { attribute: false },
     steps: { attribute: false },
+    settings: { attribute: false },
+    progress: { attribute: false },
     last: { attribute: false },
     place: { attribute: false },
     busy: { attribute: false },
@@ -30,6 +32,10 @@ export class AssistantMessage extends PageElement {
     this.run = undefined;
     /** @type {Record<string, Wire.Step>} */
     this.steps = {};
+    /** @type {Page.Settings | null} */
+    this.settings = null;
+    /** @type {Record<string, number>} how far its tools are, 0 to 1 */
+    this.progress = {};
     /** Whether nothing was said after it. */
     this.last = false;
     /** @type {ReturnType<typeof import("../versions.js").placeOf> | null} */
@@ -81,9 +87,10 @@ export class AssistantMessage extends PageElement {
 
   /** @param {Wire.Step} one */
   step(one) {
-    if (one.step === "reasoning") return html`<thinking-step .step=${one}></thinking-step>`;
+    if (one.step === "reasoning") return html`<thinking-step .step=${one} .unfolds=${this.settings?.thinking}></thinking-step>`;
     return html`<tool-card
       .step=${one}
+      .progress=${this.progress[one.id]}
       .approval=${this.approvals.find((approval) => approval.step_id === one.id)}
       .runId=${this.message?.run_id ?? ""}
       .conversation=${this.conversation}
@@ -106,6 +113,7 @@ export class AssistantMessage extends PageElement {
     return html`<answer-foot
       .message=${message}
       .run=${run}
+      .speed=${this.settings?.speed ?? true}
       .place=${this.place}
       .busy=${this.busy}
       .conversation=${this.conversation}

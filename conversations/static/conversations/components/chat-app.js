@@ -1,5 +1,4 @@
 import { html, nothing } from "../../vendor/lit.js";
-import { readSettings } from "../preferences.js";
 import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
@@ -103,7 +102,7 @@ export class ChatApp extends PageElement {
     }
     return html`<message-list
       .state=${state}
-      .streaming=${readSettings().streaming}
+      .streaming=${state.settings.streaming}
       .conversation=${page.conversation}
     ></message-list>`;
   }

@@ -1,6 +1,8 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { sends } from "../keys.js";
 import { chosenModel } from "../models.js";
 import { readDraft, saveDraft } from "../preferences.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 import "./attached-files.js";
@@ -58,6 +60,11 @@ export class ChatComposer extends PageElement {
     return this.conversation?.files ?? null;
   }
 
+  /** Whether fingers write here: the key on the screen's keyboard makes a new line, and the button sends. */
+  get fingers() {
+    return matchMedia("(pointer: coarse)").matches;
+  }
+
   get field() {
     return /** @type {HTMLTextAreaElement | null} */ (this.querySelector("textarea"));
   }
@@ -113,7 +120,7 @@ export class ChatComposer extends PageElement {
         @keydown=${this.keydown}
         @paste=${this.paste}
       ></textarea>
-      <span id="composer-keys" class="visually-hidden">Enter sends, Shift and Enter begins a new line.</span>
+      <span id="composer-keys" class="visually-hidden">${this.keys()}</span>
       <div class="composer-foot">
         <input class="visually-hidden" type="file" multiple tabindex="-1" aria-hidden="true" data-testid="file-input"
           @change=${this.picked} />
@@ -130,6 +137,13 @@ export class ChatComposer extends PageElement {
         ${!this.busy || (this.queues && this.text.trim()) ? this.sendButton() : nothing}
       </div>
     </form>`;
+  }
+
+  keys() {
+    if (this.fingers) return gettext("The button beside it sends.");
+    return this.state?.settings.sendKey === "modifier-enter"
+      ? gettext("Control or Command and Enter sends, Enter begins a new line.")
+      : gettext("Enter sends, Shift and Enter begins a new line.");
   }
 
   sendButton() {
@@ -159,8 +173,7 @@ export class ChatComposer extends PageElement {
 
   /** @param {KeyboardEvent} event */
   keydown(event) {
-    // While an input method composes a word, Enter belongs to it.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (!sends(event, this.state?.settings.sendKey ?? "enter") || this.fingers) return;
     event.preventDefault();
     this.send();
   }
@@ -216,8 +229,8 @@ export class ChatComposer extends PageElement {
 
   /** Not where a finger writes: the keyboard on the screen would cover the answer. */
   takeFocus() {
-    if (matchMedia("(pointer: fine)").matches) this.field?.focus();
-    else this.field?.blur();
+    if (this.fingers) this.field?.blur();
+    else this.field?.focus();
   }
 
   /** @param {string} text */

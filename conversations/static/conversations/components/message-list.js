@@ -16,6 +16,8 @@ import "./waiting-list.js";
 
 /** @type {Wire.Approval[]} one for all, so that nothing is drawn again for it */
 const NOTHING_ASKED = [];
+/** @type {Record<string, number>} */
+const NOTHING_KNOWN = {};
 
 /** The conversation, from the oldest message that is loaded to what is going on now. */
 export class MessageList extends PageElement {
@@ -135,6 +137,8 @@ export class MessageList extends PageElement {
       .run=${state.runs[message.run_id ?? ""]}
       .steps=${state.steps}
       .last=${last}
+      .settings=${state.settings}
+      .progress=${live?.state.progress ?? NOTHING_KNOWN}
       .place=${arrows ? placeOf(state.versions, message) : null}
       .busy=${this.conversation?.busy ?? false}
       .approvals=${live?.state.approvals ?? NOTHING_ASKED}

@@ -1,17 +1,25 @@
 import { html, nothing } from "../../vendor/lit.js";
-import { duration } from "../format.js";
+import { beganAt, duration } from "../format.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 import "./approval-question.js";
+import "./elapsed-time.js";
 
 const SHORT = 240;
 /** @type {Record<Wire.Step["status"], string>} */
-const OUTCOMES = { in_progress: "running", completed: "done", failed: "failed", cancelled: "stopped" };
+const OUTCOMES = {
+  in_progress: gettext("running"),
+  completed: gettext("done"),
+  failed: gettext("failed"),
+  cancelled: gettext("stopped"),
+};
 
 /** One tool at work: its name, what it was given, what it says, how long it took and how that ended. */
 export class ToolCard extends PageElement {
   static properties = {
     step: { attribute: false },
+    progress: { attribute: false },
     approval: { attribute: false },
     runId: { attribute: false },
     conversation: { attribute: false },
@@ -22,6 +30,9 @@ export class ToolCard extends PageElement {
     super();
     /** @type {Wire.Step | null} */
     this.step = null;
+    /** @type {number | undefined} how far it is, 0 to 1, where it says so */
+    this.progress = undefined;
+    this.since = 0;
     /** @type {Wire.Approval | undefined} what it waits for */
     this.approval = undefined;
     this.runId = "";
@@ -35,14 +46,24 @@ export class ToolCard extends PageElement {
     const { step, approval } = this;
     if (!step) return nothing;
     const open = approval !== undefined || (this.chosen ?? (step.status === "in_progress" || (step.output ?? "").length <= SHORT));
+    const running = step.status === "in_progress" && !approval;
+    if (running) this.since ||= beganAt(step.started_at, Date.now());
     return html`<section class="step tool-card ${step.status}">
       <button class="step-head" type="button" aria-expanded=${open ? "true" : "false"} @click=${() => this.toggle(open)}>
         ${icons.chevron}
-        <span class="tool-name">${step.name ?? "tool"}</span>
-        <span class="tool-outcome">${approval ? "waits for you" : outcome(step)}</span>
+        <span class="tool-name">${step.name ?? gettext("tool")}</span>
+        <span class="tool-outcome">${approval ? gettext("waits for you") : outcome(step)}</span>
+        ${running ? html`<elapsed-time .since=${this.since}></elapsed-time>` : nothing}
       </button>
+      ${running && this.progress !== undefined ? this.bar(step, this.progress) : nothing}
       ${open ? (approval ? this.question(approval) : body(step)) : nothing}
     </section>`;
+  }
+
+  /** @param {Wire.Step} step @param {number} progress */
+  bar({ name }, progress) {
+    const label = gettext("How far %(tool)s is", { tool: name ?? gettext("the tool") });
+    return html`<progress class="tool-progress" max="1" .value=${progress} aria-label=${label}></progress>`;
   }
 
   /** Always open: whoever agrees must have seen to what. @param {Wire.Approval} approval */
@@ -75,8 +96,8 @@ function body(step) {
   return html`<div class="step-body">
     ${given ? html`<dl class="tool-arguments">${Object.entries(given).map(argument)}</dl>` : nothing}
     ${says ? html`<p class="tool-says">${says}</p>` : nothing}
-    ${step.output ? html`<pre class="tool-output" tabindex="0" aria-label="Output">${step.output}</pre>` : nothing}
-    ${step.output_cut ? html`<p class="tool-says">The output was too long and is cut here.</p>` : nothing}
+    ${step.output ? html`<pre class="tool-output" tabindex="0" aria-label=${gettext("Output")}>${step.output}</pre>` : nothing}
+    ${step.output_cut ? html`<p class="tool-says">${gettext("The output was too long and is cut here.")}</p>` : nothing}
     ${step.error ? html`<p class="tool-error">${step.error.message}</p>` : nothing}
   </div>`;
 }
