@@ -40,9 +40,9 @@ async def test_a_pull_goes_to_its_end_and_the_picker_of_another_tab_has_the_mode
     windows: Windows, managed: ChatServer, people: People
 ) -> None:
     chat = await (await windows.fresh(managed, people["ada"])).open("/")
-    select = chat.page.get_by_test_id("model-select")
-    await expect(select.locator("option", has_text="qwen3:8b")).to_have_count(1)
-    await expect(select.locator("option", has_text="paced-8-2")).to_have_count(0)
+    await chat.model.click()
+    await expect(chat.option("ollama/qwen3:8b")).to_have_count(1)
+    await expect(chat.option("ollama/paced-8-2:7b")).to_have_count(0)
     models = await windows.tab(chat, "/settings")
     await models.page.get_by_role("link", name="Manage models").click()
     await pull(models, "paced-8-2:7b")
@@ -52,7 +52,7 @@ async def test_a_pull_goes_to_its_end_and_the_picker_of_another_tab_has_the_mode
     await expect(row).to_contain_text("Pulled · 8.0 MB")
     await expect(models.page.get_by_role("status")).to_have_text("paced-8-2:7b is there: 100 %.")
     await expect(models.page.get_by_test_id("model").filter(has_text="paced-8-2:7b")).to_have_count(1)
-    await expect(select.locator("option", has_text="paced-8-2")).to_have_count(1)
+    await expect(chat.option("ollama/paced-8-2:7b")).to_have_count(1)
 
 
 async def test_a_reload_in_the_middle_keeps_the_progress_and_a_cancel_stops_it(
@@ -115,7 +115,7 @@ async def test_an_ollama_without_a_model_says_where_to_pull_one(
         await pull(ada, "first")
         await expect(ada.page.get_by_test_id("model")).to_contain_text("first:latest")
         await ada.page.get_by_role("link", name="Back to the chat").click()
-        await expect(ada.page.get_by_test_id("model-select")).to_have_value("ollama/first:latest")
+        await expect(ada.model).to_have_attribute("data-value", "ollama/first:latest")
         await expect(ada.page.locator(".server-notice")).to_have_count(0)
 
 

@@ -23,11 +23,14 @@ def place(message: Locator) -> Locator:
 
 
 async def beside(chat: Chat, models: list[str]) -> None:
-    """The model that is chosen, and these beside it."""
+    """Choose these models, the first of them to lead."""
     await chat.choose(models[0].removeprefix("ollama/"))
-    await chat.page.evaluate(
-        "models => document.querySelector('chat-app').page.conversation.chooseBeside(models)", models[1:]
-    )
+    await chat.model.click()
+    await chat.page.get_by_test_id("compare").check()
+    for model in models[1:]:
+        await chat.option(model).click()
+    await chat.page.keyboard.press("Escape")
+    await expect(chat.model).to_contain_text(f"and {len(models) - 1} more")
 
 
 async def edited(chat: Chat, question: Locator, text: str) -> None:

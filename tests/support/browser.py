@@ -133,6 +133,15 @@ class Chat:
         assert found, self.page.url
         return found[1]
 
+    @property
+    def model(self) -> Locator:
+        """The button with the model that is chosen, its whole name in ``data-value``."""
+        return self.page.get_by_test_id("model-button")
+
+    def option(self, name: str) -> Locator:
+        """Of the list of models, which must be open."""
+        return self.page.locator(f'[role=option][data-value="{name}"]')
+
     # --- what is done ----------------------------------------------------------------------------------------------
 
     async def open(self, path: str = "/") -> Self:
@@ -140,7 +149,8 @@ class Chat:
         return self
 
     async def choose(self, model: str) -> None:
-        await self.page.get_by_test_id("model-select").select_option(f"ollama/{model}")
+        await self.page.get_by_test_id("model-button").click()
+        await self.option(f"ollama/{model}").click()
 
     async def send(self, text: str, *, model: str | None = None) -> None:
         if model is not None:

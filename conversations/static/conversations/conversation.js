@@ -70,7 +70,7 @@ export class Conversation {
     this.files.show(threadId);
     const view = threadId ? "loading" : "new";
     const known = this.store.state.threads.items.find((thread) => thread.id === threadId) ?? null;
-    this.store.update({ threadId, thread: known, view, ...NOTHING, suggested: null });
+    this.store.update({ threadId, thread: known, view, ...NOTHING, suggested: null, beside: [] });
     if (threadId) await this.load(threadId);
   }
 
@@ -154,12 +154,12 @@ export class Conversation {
 
   /** @param {string} content */
   async send(content) {
-    const { threadId, beside } = this.store.state;
+    const { threadId } = this.store.state;
     if (!content.trim()) return;
     if (threadId && this.queues) {
       return this.queue.add(threadId, content, this.files.take(), chosenModel(this.store.state));
     }
-    await this.ask({ content, attachments: this.files.take(), beside });
+    await this.ask({ content, attachments: this.files.take(), beside: this.others() });
   }
 
   /** Another answer beside this one, by the chosen model or by another. @param {Wire.Message} answer
@@ -171,7 +171,7 @@ export class Conversation {
   /** Another version of a question, with the same files. @param {Wire.Message} question @param {string} content */
   async edit(question, content) {
     const { attachments = [], id } = question;
-    await this.ask({ content, edit: id, attachments, beside: this.store.state.beside });
+    await this.ask({ content, edit: id, attachments, beside: this.others() });
   }
 
   /** The rest of an answer that ended early. @param {Wire.Message} answer */
@@ -247,17 +247,15 @@ export class Conversation {
     }
   }
 
-  /** Remembered for this thread, and for the next new one. @param {string} model */
-  async chooseModel(model) {
+  /** Who answers what is asked next, the first of them in the branch, the others beside it. The first is remembered for
+   * this thread, and for the next new one. @param {string[]} models */
+  async chooseModels([model, ...beside]) {
+    this.store.update({ beside });
+    if (model === chosenModel(this.store.state)) return;
     saveSettings({ model });
     this.store.update({ model });
     const { thread } = this.store.state;
     if (thread) await this.threads.change(thread, { model });
-  }
-
-  /** The next message is answered by these, too. @param {string[]} models at most three besides the chosen one */
-  chooseBeside(models) {
-    this.store.update({ beside: models });
   }
 
   /** @private @param {import("./sending.js").Wish} wish */
@@ -265,6 +263,12 @@ export class Conversation {
     if (this.busy) return;
     this.dismiss();
     await this.sending.send(wish);
+  }
+
+  /** Another tab, or an answer by another model, may have made one of them the thread's. @private */
+  others() {
+    const { beside } = this.store.state;
+    return beside.filter((model) => model !== chosenModel(this.store.state));
   }
 
   /** The feed has told another head than the one that is shown, and no answer explains it: another version was chosen

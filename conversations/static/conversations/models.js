@@ -78,37 +78,6 @@ export function announceModels() {
 }
 
 /**
- * What is offered, by server, in the order in which it is shown: first other names of models, then the models, at last
- * those of servers that are away, which cannot be chosen now. Pure.
- *
- * @param {Wire.Models | null} models
- * @returns {{label: string, options: {value: string, text: string, away: boolean}[]}[]}
- */
-export function modelGroups(models) {
-  if (!models) return [];
-  /** @type {Map<string, {value: string, text: string, away: boolean}[]>} */
-  const groups = new Map();
-  const add = (/** @type {string} */ label, /** @type {{value: string, text: string, away: boolean}} */ option) =>
-    groups.set(label, [...(groups.get(label) ?? []), option]);
-  for (const one of models.results.filter((each) => each.alias_of)) {
-    add("Aliases", { value: one.name, text: `${one.name} → ${one.alias_of}`, away: false });
-  }
-  for (const one of models.results.filter((each) => !each.alias_of)) {
-    add(one.provider, { value: one.name, text: shown(one), away: false });
-  }
-  for (const server of models.servers.filter((each) => !each.ok)) {
-    for (const name of server.models ?? []) add(`${server.name} (away)`, { value: name, text: name, away: true });
-  }
-  return [...groups].map(([label, options]) => ({ label, options }));
-}
-
-/** @param {Wire.Model} model */
-function shown(model) {
-  if (model.demonstration) return `${model.name} (demonstration)`;
-  return model.parameter_size ? `${model.name} · ${model.parameter_size}` : model.name;
-}
-
-/**
  * The model that the next message goes to. Pure.
  *
  * @param {Page.State} state

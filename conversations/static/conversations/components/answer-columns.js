@@ -1,4 +1,5 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
+import { shortName } from "../picking.js";
 import { statusOf } from "../status.js";
 import { gettext, ngettext } from "../words.js";
 import { PageElement } from "./element.js";
@@ -43,7 +44,7 @@ export class AnswerColumns extends PageElement {
     const chosen = message.id === this.chosen;
     return html`<section class="answer-column ${chosen ? "is-chosen" : ""}" aria-label=${message.model ?? nothing}>
       <header class="column-head">
-        <h3 title=${message.model ?? nothing}>${nameOf(message)}</h3>
+        <h3 title=${message.model ?? nothing}>${shortName(message.model ?? "")}</h3>
         ${live ? this.stopButton(live) : this.chooser(message, chosen)}
       </header>
       ${this.draw(message)}
@@ -72,11 +73,6 @@ export class AnswerColumns extends PageElement {
       ${gettext("Go on from this")}
     </button>`;
   }
-}
-
-/** Without its server; the whole name is the column's. @param {Wire.Message} message */
-function nameOf({ model = "" }) {
-  return model.slice(model.indexOf("/") + 1);
 }
 
 customElements.define("answer-columns", AnswerColumns);

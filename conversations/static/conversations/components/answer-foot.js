@@ -1,7 +1,7 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { copyFrom } from "../clipboard.js";
 import { usageParts } from "../format.js";
-import { modelGroups } from "../models.js";
+import { groupsOf } from "../picking.js";
 import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
@@ -71,7 +71,7 @@ export class AnswerFoot extends PageElement {
   /** @returns {ReturnType<import("./menu-button.js").MenuButton["choices"]>} */
   choices() {
     const { busy } = this;
-    const models = modelGroups(this.conversation?.store.state.models ?? null).flatMap((group) => group.options);
+    const models = groupsOf(this.conversation?.store.state.models ?? null).flatMap((group) => group.options);
     const there = models.filter((model) => !model.away);
     return [
       { name: "delete", text: gettext("Delete the answer"), icon: icons.bin, danger: true, disabled: busy },

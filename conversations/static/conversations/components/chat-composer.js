@@ -6,7 +6,7 @@ import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 import "./attached-files.js";
-import "./model-select.js";
+import "./model-picker.js";
 
 const DRAGGING = /** @type {const} */ (["dragover", "dragleave", "drop"]);
 
@@ -127,12 +127,13 @@ export class ChatComposer extends PageElement {
         <button class="icon-button" type="button" title="Attach files" data-testid="attach-button" @click=${this.pick}>
           ${icons.clip}<span class="visually-hidden">Attach files</span>
         </button>
-        <model-select
+        <model-picker
           .models=${models}
-          .value=${state ? chosenModel(state) : ""}
-          .onChoose=${(/** @type {string} */ model) => this.conversation?.chooseModel(model)}
+          .chosen=${state ? chosenModel(state) : ""}
+          .beside=${state?.beside ?? []}
+          .onChoose=${(/** @type {string[]} */ chosen) => this.conversation?.chooseModels(chosen)}
           .onLook=${this.onLook}
-        ></model-select>
+        ></model-picker>
         ${this.busy ? this.stopButton() : nothing}
         ${!this.busy || (this.queues && this.text.trim()) ? this.sendButton() : nothing}
       </div>

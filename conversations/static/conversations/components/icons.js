@@ -44,6 +44,7 @@ export const icons = {
     <circle class="icon-solid" cx="5.5" cy="12" r="1.6" /><circle class="icon-solid" cx="12" cy="12" r="1.6" />
     <circle class="icon-solid" cx="18.5" cy="12" r="1.6" />
   </svg>`,
+  check: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5" /></svg>`,
   chevron: html`<svg class="icon chevron" viewBox="0 0 24 24" aria-hidden="true"><path d="M9 6l6 6-6 6" /></svg>`,
 };
 

@@ -1,7 +1,6 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { PageElement } from "./element.js";
-
-const GAP = 4;
+import { placeBeside } from "./placing.js";
 
 /**
  * @typedef {{heading: string}} Heading above the choices that follow
@@ -105,19 +104,7 @@ export class MenuButton extends PageElement {
     this.open = true;
     await this.updateComplete;
     this.menu.showPopover();
-    this.place();
-  }
-
-  /** Below the button, or above where there is no room; its edge on the button's. */
-  place() {
-    const { menu } = this;
-    const button = this.button.getBoundingClientRect();
-    const { width, height } = menu.getBoundingClientRect();
-    const below = button.bottom + GAP;
-    const top = below + height > innerHeight && button.top - GAP - height > 0 ? button.top - GAP - height : below;
-    const rightward = button.left + width < innerWidth;
-    menu.style.top = `${top}px`;
-    menu.style.left = `${Math.max(GAP, rightward ? button.left : Math.min(button.right, innerWidth - GAP) - width)}px`;
+    placeBeside(this.menu, this.button);
   }
 
   /** @param {ToggleEvent} event */
