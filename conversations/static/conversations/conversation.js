@@ -5,7 +5,7 @@ import { withItems, withOlder } from "./branch.js";
 import { suggestedBy } from "./follow_ups.js";
 import { Following } from "./following.js";
 import { chosenModel } from "./models.js";
-import { readSettings, saveSettings } from "./preferences.js";
+import { readPlan, readSettings, savePlan, saveSettings } from "./preferences.js";
 import { Queue } from "./queue.js";
 import { Sending } from "./sending.js";
 import { exchanged, isElsewhere, withListed } from "./versions.js";
@@ -70,7 +70,7 @@ export class Conversation {
     this.files.show(threadId);
     const view = threadId ? "loading" : "new";
     const known = this.store.state.threads.items.find((thread) => thread.id === threadId) ?? null;
-    this.store.update({ threadId, thread: known, view, ...NOTHING, suggested: null, beside: [] });
+    this.store.update({ threadId, thread: known, view, ...NOTHING, suggested: null, beside: [], plan: readPlan() });
     if (threadId) await this.load(threadId);
   }
 
@@ -258,6 +258,23 @@ export class Conversation {
     if (thread) await this.threads.change(thread, { model });
   }
 
+  /** What the thread tells every model, and how it is to answer; of one that is not there yet, when it is made.
+   * @param {Page.Plan} plan @returns {Promise<Wire.Failure | null>} why it was refused */
+  async configure(plan) {
+    const { thread } = this.store.state;
+    if (!thread) {
+      savePlan(plan);
+      this.store.update({ plan });
+      return null;
+    }
+    try {
+      this.threads.put(await this.api.patch(`/threads/${thread.id}`, plan));
+      return null;
+    } catch (fault) {
+      return failureFrom(fault);
+    }
+  }
+
   /** @private @param {import("./sending.js").Wish} wish */
   async ask(wish) {
     if (this.busy) return;
@@ -324,6 +341,7 @@ export class Conversation {
   /** A new thread has been made for the first message. @private @param {Wire.Thread} thread */
   begin(thread) {
     this.threads.put(thread);
+    savePlan(null);
     if (this.store.state.threadId !== null) return;
     this.store.update({ threadId: thread.id, thread, view: "ready" });
     this.files.moved(thread.id);

@@ -2,6 +2,7 @@
 
 const SETTINGS = "chat.settings";
 const DRAFT = "chat.draft.";
+const PLAN = "chat.plan";
 const DRAFT_FILES = "chat.files.";
 
 /** Told to the window when settings have changed here; other tabs hear of it as `storage`. */
@@ -65,6 +66,20 @@ export function readDraftFiles(threadId) {
 /** @param {string | null} threadId @param {Wire.Attachment[]} files */
 export function saveDraftFiles(threadId, files) {
   write(DRAFT_FILES + (threadId ?? "new"), files.length ? JSON.stringify(files) : "");
+}
+
+/** Of the thread that is not there yet. @returns {Page.Plan} */
+export function readPlan() {
+  try {
+    return { system_prompt: "", parameters: {}, ...JSON.parse(read(PLAN) || "{}") };
+  } catch {
+    return { system_prompt: "", parameters: {} };
+  }
+}
+
+/** @param {Page.Plan | null} plan */
+export function savePlan(plan) {
+  write(PLAN, plan ? JSON.stringify(plan) : "");
 }
 
 /** @type {Map<string, string>} */

@@ -40,11 +40,11 @@ export class Sending {
 
   /** @param {Wish} wish */
   async send(wish) {
-    const { threadId } = this.store.state;
+    const { threadId, plan } = this.store.state;
     const keys = { key: newKey(), threadKey: newKey() };
     const nothing = { attachments: [], regenerate: null, goOn: null, edit: null, beside: [] };
     const model = chosenModel(this.store.state);
-    await this.deliver({ threadId, ...nothing, model, ...wish, ...keys, status: "sending", error: null });
+    await this.deliver({ threadId, plan, ...nothing, model, ...wish, ...keys, status: "sending", error: null });
   }
 
   /** The same send again, under the same key: if it had arrived after all, it does not happen twice. */
@@ -68,7 +68,7 @@ export class Sending {
     const onLost = () => void this.put({ ...pending, status: "lost" });
     try {
       if (!pending.threadId) {
-        const thread = await this.api.postOnce("/threads", withModel({}, pending.model), pending.threadKey, onLost);
+        const thread = await this.api.postOnce("/threads", this.wanted(pending), pending.threadKey, onLost);
         pending = this.put({ ...pending, threadId: thread.id, status: "sending" });
         this.onThread(thread);
       }
@@ -82,6 +82,12 @@ export class Sending {
       this.dismiss();
       this.store.update({ signedOut: true });
     }
+  }
+
+  /** The thread to make: sent again, it must be the same. @private @param {Page.Pending} pending */
+  wanted({ model, plan }) {
+    const named = Object.entries(plan ?? {}).filter(([, value]) => value && Object.keys(value).length);
+    return withModel(Object.fromEntries(named), model);
   }
 
   /** @private @param {Page.Pending} pending @param {string} threadId @param {() => void} onLost */

@@ -34,6 +34,7 @@ export function initialState(settings) {
     threads: { items: [], next: null, status: "loading" },
     threadId: null,
     thread: null,
+    plan: { system_prompt: "", parameters: {} },
     view: "new",
     messages: [],
     alongside: {},

@@ -62,6 +62,8 @@ declare namespace Page {
     model: string;
     /** Models that answer beside it. */
     beside: string[];
+    /** What a thread that is made for it is to tell. */
+    plan: Plan;
     key: string;
     threadKey: string;
     status: "sending" | "lost" | "failed";
@@ -107,11 +109,19 @@ declare namespace Page {
     aside: boolean;
   }
 
+  /** What a thread tells every model, and how it is to answer. */
+  interface Plan {
+    system_prompt: string;
+    parameters: Record<string, unknown>;
+  }
+
   interface State {
     settings: Settings;
     threads: ThreadList;
     threadId: string | null;
     thread: Wire.Thread | null;
+    /** For the thread that is not there yet. */
+    plan: Plan;
     view: "new" | "loading" | "ready" | "missing" | "deleted" | "failed";
     messages: Wire.Message[];
     /** Answers that stand beside the branch; see versions.js. */

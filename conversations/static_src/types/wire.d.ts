@@ -138,6 +138,8 @@ declare namespace Wire {
     title: string;
     title_by?: string;
     model: string;
+    system_prompt?: string;
+    parameters?: Record<string, unknown>;
     pinned?: boolean;
     archived?: boolean;
     head?: string | null;

@@ -1,4 +1,5 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { isPlain } from "../parameters.js";
 import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
@@ -7,6 +8,7 @@ import "./confirm-dialog.js";
 import "./live-region.js";
 import "./message-list.js";
 import "./server-notice.js";
+import "./thread-settings.js";
 import "./thread-sidebar.js";
 
 const MISSING = "This thread is not here. It may have been deleted, or it is not yours.";
@@ -68,6 +70,7 @@ export class ChatApp extends PageElement {
       </div>
       <live-region .state=${state}></live-region>
       <confirm-dialog></confirm-dialog>
+      <thread-settings></thread-settings>
     `;
   }
 
@@ -79,10 +82,26 @@ export class ChatApp extends PageElement {
         ${icons.menu}<span class="visually-hidden">Show the list</span>
       </button>
       <h1>${title(state)}</h1>
+      ${state.view === "new" || state.view === "ready" ? this.settingsButton(planOf(state)) : nothing}
       <a class="icon-button only-narrow" href=${this.page?.boot.urls.home ?? "/"} title="New thread">
         ${icons.plus}<span class="visually-hidden">New thread</span>
       </a>
     </header>`;
+  }
+
+  /** @param {Page.Plan} plan */
+  settingsButton(plan) {
+    const label = isPlain(plan) ? gettext("Settings of this thread") : gettext("Settings of this thread (some are set)");
+    return html`<button class="icon-button ${isPlain(plan) ? "" : "is-set"}" type="button" title=${label}
+      data-testid="thread-settings" @click=${this.editSettings}>
+      ${icons.gear}<span class="visually-hidden">${label}</span>
+    </button>`;
+  }
+
+  editSettings() {
+    const { page } = this;
+    const form = /** @type {import("./thread-settings.js").ThreadSettings} */ (this.querySelector("thread-settings"));
+    if (page) form.edit(planOf(page.store.state), (plan) => page.conversation.configure(plan));
   }
 
   /** @param {import("../page.js").ChatPage} page @param {Page.State} state */
@@ -188,6 +207,11 @@ export class ChatApp extends PageElement {
 /** @param {Page.State} state */
 function isEmpty({ view, pending, messages, threadId }) {
   return view === "new" && !messages.length && (pending === null || pending.threadId !== threadId);
+}
+
+/** @param {Page.State} state @returns {Page.Plan} */
+function planOf({ thread, plan }) {
+  return thread ? { system_prompt: thread.system_prompt ?? "", parameters: thread.parameters ?? {} } : plan;
 }
 
 /** @param {Page.State} state */
