@@ -278,6 +278,7 @@ if LEASE_EXPIRY < 2 * LEASE_BEAT:
     raise ImproperlyConfigured("LEASE_EXPIRY must be at least twice LEASE_BEAT, or one late beat would cost the lease.")
 FLUSH_INTERVAL = env.number("FLUSH_INTERVAL", 40.0)  # milliseconds
 FLUSH_BYTES = env.whole("FLUSH_BYTES", 2048, least=1)
+UNDO_DELETE = env.number("UNDO_DELETE", 60.0)
 LOG_KEPT = env.number("LOG_KEPT", 3600.0)
 HEARTBEAT = env.number("HEARTBEAT", 15.0, least=0.05)
 CLIENT_DEAD_AFTER = env.number("CLIENT_DEAD_AFTER", 60.0, least=0.1)

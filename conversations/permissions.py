@@ -16,6 +16,8 @@ from conversations.models import Approval, Attachment, Message, ModelPull, Run, 
 from streaming.protocol.errors import AttachmentUnknown, Forbidden, NotFound
 
 _THREADS, _RUNS = Rows(Thread), Rows(Run)
+_DELETED = f"""SELECT 1 FROM {_THREADS.table} deleted
+    WHERE deleted.id = {_RUNS.table}.thread_id AND deleted.deleted_at IS NOT NULL"""
 Scope = Literal["read", "chat", "manage"]
 MANAGE_MODELS = "conversations.manage_models"
 _ADMINISTRATORS_ONLY = "Only administrators may manage models: staff with the right to, and superusers."
@@ -33,7 +35,16 @@ def access_thread(principal: Principal, thread_id: UUID | str, scope: Scope, *, 
     require(principal, scope)
     key = _key(thread_id)
     lock = for_update() if keep else ""
-    mine = f"id = %s AND owner_id = %s{lock}"
+    mine = f"id = %s AND owner_id = %s AND deleted_at IS NULL{lock}"
+    thread = None if key is None else _THREADS.first(mine, stored_id(key), stored_id(principal.user_id))
+    return thread or _nothing("thread", principal, key)
+
+
+def access_deleted_thread(principal: Principal, thread_id: UUID | str, scope: Scope) -> Thread:
+    """One that was deleted and is still kept."""
+    require(principal, scope)
+    key = _key(thread_id)
+    mine = "id = %s AND owner_id = %s AND deleted_at IS NOT NULL"
     thread = None if key is None else _THREADS.first(mine, stored_id(key), stored_id(principal.user_id))
     return thread or _nothing("thread", principal, key)
 
@@ -41,7 +52,7 @@ def access_thread(principal: Principal, thread_id: UUID | str, scope: Scope, *, 
 def access_run(principal: Principal, run_id: UUID | str, scope: Scope) -> Run:
     require(principal, scope)
     key = _key(run_id)
-    mine = "id = %s AND owner_id = %s"
+    mine = f"id = %s AND owner_id = %s AND NOT EXISTS ({_DELETED})"
     run = None if key is None else _RUNS.first(mine, stored_id(key), stored_id(principal.user_id))
     return run or _nothing("run", principal, key)
 

@@ -39,7 +39,7 @@ def _lock_threads_first(*, instance: Any, using: str, **_: Any) -> None:
     """The order of ``services/locks.py``: what is deleted with the account begins with the head of its feed, for which
     verbs that have a thread already would wait, and the deletion for them.
     """
-    threads = apps.get_model("conversations", "Thread")._default_manager.using(using).filter(owner_id=instance.pk)
+    threads = apps.get_model("conversations", "Thread")._base_manager.using(using).filter(owner_id=instance.pk)
     list(threads.select_for_update().order_by("pk").values_list("pk"))
 
 

@@ -137,7 +137,8 @@ class Engine:
         self.tasks.spawn(self.feeds.poll_for_ever(), name="feed tailer")
         self.tasks.spawn(self.doorbell.speak_for_ever(), name="doorbell, ringing")
         self.tasks.spawn(self.doorbell.listen_for_ever(), name="doorbell, listening")
-        self.tasks.spawn(keep_house(self.offload, log_kept=settings.LOG_KEPT), name="housekeeping")
+        keeping = keep_house(self.offload, log_kept=settings.LOG_KEPT, deleted_kept=settings.UNDO_DELETE)
+        self.tasks.spawn(keeping, name="housekeeping")
         self.tasks.spawn(keep_files(self.uploads), name="housekeeping of files")
         if settings.RUN_CAPACITY:
             self.tasks.spawn(self.puller.look_for_ever(), name="pulls")

@@ -44,6 +44,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         rows: QuerySet[Run] = super().get_queryset(request)
+        rows = rows.filter(thread__deleted_at=None)
         return rows.defer("request", "system_prompt", "opening_events", "closing_events").prefetch_related("owner")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 
 from chatserver.accounts.principal import Principal
@@ -19,9 +20,9 @@ def cursor(request: Request) -> str | None:
     return request.query_params.get("cursor") or None
 
 
-def flag(request: Request, name: str) -> bool:
+def flag(request: Request | HttpRequest, name: str) -> bool:
     """``1`` or ``0``, and false where it is not there."""
-    text = request.query_params.get(name, "0")
+    text = request.GET.get(name, "0")
     if text not in ("0", "1"):
         raise InvalidRequest(f"{name} is 1 or 0.", details={"field": name})
     return text == "1"

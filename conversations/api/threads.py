@@ -3,6 +3,7 @@
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
@@ -86,8 +87,17 @@ async def one_thread(request: HttpRequest, thread_id: str) -> HttpResponseBase:
 @endpoint("DELETE")
 async def _delete(request: HttpRequest, principal: Principal, thread_id: str) -> HttpResponseBase:
     thread = await sync_to_async(permissions.access_thread)(principal, thread_id, "chat")
-    await verbs.delete_thread(thread=thread)
+    undoable = settings.UNDO_DELETE > 0 and not requests.flag(request, "now")
+    await verbs.delete_thread(thread=thread, undoable=undoable)
     return HttpResponse(status=204)
+
+
+class Restored(APIView):
+    metadata_class = None
+
+    def post(self, request: Request, thread_id: str) -> Response:
+        thread = permissions.access_deleted_thread(requests.principal(request), thread_id, "chat")
+        return Response(_as_object(verbs.restore_thread(thread=thread, kept=settings.UNDO_DELETE)))
 
 
 class Messages(APIView):

@@ -19,8 +19,16 @@ class Folder(models.Model):
         return f"folder {self.pk}"
 
 
+class _NotDeleted(models.Manager["Thread"]):
+    def get_queryset(self) -> models.QuerySet["Thread"]:
+        return super().get_queryset().filter(deleted_at=None)
+
+
 class Thread(models.Model):
-    """One conversation: a tree of messages, of which the path that ends in ``head`` is shown."""
+    """One conversation: a tree of messages, of which the path that ends in ``head`` is shown.
+
+    One that was deleted is not among ``objects``, though it is kept for a while in which that can be undone.
+    """
 
     class TitleBy(models.TextChoices):
         NOBODY = "", "nobody yet"
@@ -51,11 +59,18 @@ class Thread(models.Model):
     share_expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = MillisecondField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = _NotDeleted()
+    everything = models.Manager["Thread"]()
 
     class Meta:
+        # What belongs to a thread still does when that is deleted, and goes with it.
+        base_manager_name = "everything"
         indexes = [
             models.Index(fields=["owner", "-updated_at", "-id"], name="thread_list"),
             models.Index(fields=["-updated_at", "-id"], name="thread_latest"),  # the administration's list
+            models.Index(fields=["deleted_at"], name="thread_deleted", condition=models.Q(deleted_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -93,7 +93,8 @@ def search_page(*, owner_id: UUID, words: str, cursor: str | None, size: int = P
         found=[
             Found(message=messages[pk], excerpt=excerpt(messages[pk].content, sought))
             for _, pk in shown
-            if pk in messages  # deleted between the two queries
+            # Deleted between the two queries, or with its thread, which is kept for a while.
+            if pk in messages and messages[pk].thread.deleted_at is None
         ],
         next=cursors.encode(str(shown[-1][0])) if len(rows) > size else None,
     )

@@ -2,12 +2,14 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from conversations import selectors
 from conversations.database import verb
@@ -106,11 +108,12 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-async def delete_thread(*, thread: Thread, patience: float = 2.0) -> None:
-    """Cancel what runs in it and give its readers ``patience`` seconds to hear the end; then remove it whole.
+async def delete_thread(*, thread: Thread, patience: float = 2.0, undoable: bool = False) -> None:
+    """Cancel what runs in it and give its readers ``patience`` seconds to hear the end; then remove it whole, or where
+    it is ``undoable`` put it away, until it is restored or ``remove_deleted`` takes it.
 
-    A run that has not ended by then loses its lease with its row, so its worker is fenced out and writes nothing more.
-    No thread is held while it waits: other requests need it.
+    A run that has not ended by then loses its lease with its row, so its worker is fenced out and writes nothing more;
+    in one that is only put away it ends a little later. No thread is held while it waits: other requests need it.
     """
     await sync_to_async(_cancel_runs)(thread)
     try:
@@ -119,7 +122,7 @@ async def delete_thread(*, thread: Thread, patience: float = 2.0) -> None:
                 break
             await asyncio.sleep(LOOK_EVERY)
     finally:  # also where who asked for it has left meanwhile
-        await sync_to_async(_remove)(thread=thread)
+        await sync_to_async(_put_away if undoable else _remove)(thread=thread)
 
 
 def _cancel_runs(thread: Thread) -> None:
@@ -131,6 +134,49 @@ def _cancel_runs(thread: Thread) -> None:
 
 def _runs_in(thread: Thread) -> QuerySet[Run]:
     return Run.objects.filter(thread=thread, status__in=ACTIVE)
+
+
+@verb
+def restore_thread(*, thread: Thread, kept: float) -> Thread:
+    """Undo the deletion of a thread in the ``kept`` seconds after it. Raises NotFound for another, and too late."""
+    row = Thread.everything.select_for_update().filter(pk=thread.pk, deleted_at__gt=_since(kept)).first()
+    if row is None:
+        raise NotFound()
+    row.deleted_at = None
+    row.save(update_fields=["deleted_at"])
+    feed.announce("thread.created", row)
+    return row
+
+
+def remove_deleted(*, kept: float, most: int) -> int:
+    """Remove ``most`` of the threads that were deleted more than ``kept`` seconds ago; returns how many went. Each goes
+    in a transaction of its own, because it may have thousands of rows.
+    """
+    old = Thread.everything.filter(deleted_at__lte=_since(kept)).order_by("deleted_at")
+    return sum(_remove_if_deleted(thread_id) for thread_id in old.values_list("pk", flat=True)[:most])
+
+
+@verb
+def _remove_if_deleted(thread_id: UUID) -> bool:
+    rows = Thread.everything.filter(pk=thread_id, deleted_at__isnull=False)  # it may have been restored meanwhile
+    if rows.select_for_update().first() is None:
+        return False
+    rows.delete()
+    return True
+
+
+def _since(kept: float) -> datetime:
+    return timezone.now() - timedelta(seconds=kept)
+
+
+@verb
+def _put_away(*, thread: Thread) -> None:
+    row = Thread.objects.select_for_update().filter(pk=thread.pk).first()
+    if row is None:
+        return  # another request was faster; one event is enough
+    row.deleted_at = timezone.now()
+    row.save(update_fields=["deleted_at"])
+    feed.record(thread.owner_id, "thread.deleted", {"thread_id": str(thread.pk)})
 
 
 @verb

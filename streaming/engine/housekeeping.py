@@ -18,6 +18,7 @@ from conversations.services import (
     run_decide,
     run_log,
     run_waiting,
+    threads,
 )
 from streaming.offload import Offload
 
@@ -25,14 +26,16 @@ log = structlog.get_logger(__name__)
 EVERY = 30.0
 AT_ONCE = 200
 FILES_AT_ONCE = 20
+FEW = 20  # each may have thousands of rows
 
 Chore = Callable[[], int]
 
 
-async def keep_house(offload: Offload, *, log_kept: float, every: float = EVERY) -> None:
+async def keep_house(offload: Offload, *, log_kept: float, deleted_kept: float, every: float = EVERY) -> None:
     """Do it for ever; while there is more, at once again."""
     chores = (
         partial(run_log.prune_logs, kept=log_kept, most=AT_ONCE),
+        partial(threads.remove_deleted, kept=deleted_kept, most=FEW),
         partial(run_decide.expire_parked, most=AT_ONCE),
         partial(run_waiting.start_left_behind, most=AT_ONCE),
         partial(feed.prune, most=AT_ONCE * 10),
@@ -41,7 +44,7 @@ async def keep_house(offload: Offload, *, log_kept: float, every: float = EVERY)
         partial(learning.prune, most=AT_ONCE),
         partial(model_pulls.prune, most=AT_ONCE),
     )
-    await _again(offload, chores, most=AT_ONCE, every=every)
+    await _again(offload, chores, most=FEW, every=every)
 
 
 async def keep_files(offload: Offload, *, every: float = EVERY) -> None:

@@ -15,7 +15,7 @@ from chatserver.accounts.services import create_user
 from chatserver.ids import new_id
 from conversations.models import Message, Run, Thread
 from tests.permissions.roles import Role
-from tests.permissions.world import SECRET, World
+from tests.permissions.world import SECRET, World, until_ended
 from tests.support.inside import Answer
 from tests.support.stored import answer, ask, thread_of
 
@@ -62,6 +62,41 @@ def test_nobody_elses_run_is_stopped_through_any_door(world: World) -> None:
     run.refresh_from_db()
     assert (run.status, Thread.objects.filter(pk=thread).exists()) == ("requires_action", True)
     assert post(world, f"/api/v1/runs/{parked}/cancel", {}).status == 200  # its owner can
+
+
+def test_a_deleted_thread_is_nowhere_and_comes_back_for_its_owner_alone(world: World) -> None:
+    """A04: while it can still be restored, no door leads to it: not for its owner, not for staff, not by its runs."""
+    run = ask(User.objects.get(username="ada"), "Wallaby").run
+    until_ended(run)
+    thread = f"/api/v1/threads/{run.thread_id}"
+    owner = world.headers(R.OWNER_TOKEN, changes=False)
+    assert get(world, f"/api/v1/runs/{run.pk}").status == 200
+    assert world.inside.request("DELETE", thread, headers=owner).status == 204
+    doors = [
+        *(("GET", f"{thread}{page}", None) for page in ("", "/messages")),
+        *(("GET", f"/api/v1/runs/{run.pk}{page}", None) for page in ("", "/events", "?wait=1&after=0")),
+        ("POST", f"/api/v1/runs/{run.pk}/cancel", {}),
+        ("PATCH", thread, {"pinned": True}),
+        ("DELETE", thread, None),
+        ("POST", f"{thread}/runs", {"content": "x"}),
+        ("DELETE", f"{thread}/messages/{run.answer_id}", None),
+        ("POST", "/api/chat", {"message": "x", "thread_id": str(run.thread_id)}),
+    ]
+    for method, address, body in doors:
+        carried = {**owner, "Content-Type": "application/json"}
+        raw = None if body is None else json.dumps(body).encode()
+        assert world.inside.request(method, address, headers=carried, body=raw).status == 404, address
+    mark = str(run.thread_id).encode()
+    assert mark not in get(world, "/api/v1/threads").body
+    assert mark not in get(world, "/api/v1/search?q=Wallaby").body
+    for page in ("thread/", "run/", f"thread/{run.thread_id}/transcript/"):
+        seen = get(world, f"/admin/conversations/{page}", R.ADMINISTRATOR)
+        assert seen.status == 404 or mark not in seen.body, page
+    assert post(world, f"{thread}/restore", {}, R.OTHER_TOKEN).status == 404
+    assert post(world, f"{thread}/restore", {}, R.READ).status == 403
+    assert post(world, f"{thread}/restore", {}).json["id"] == str(run.thread_id)
+    assert post(world, f"{thread}/restore", {}).status == 404
+    assert get(world, f"{thread}/messages").status == 200
 
 
 # --- A07: what is refused costs the same, whether it is there or not ------------------------------------------------

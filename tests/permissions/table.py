@@ -65,6 +65,8 @@ CALLS = [
     call("GET", _THREAD, owned("thread", "read", changes=False)),
     call("PATCH", _THREAD, owned("thread", "chat"), body={"pinned": True}),
     call("DELETE", _THREAD, owned("thread", "chat"), 204, fresh=True),
+    call("DELETE", _THREAD, owned("thread", "chat"), 204, fresh=True, query="?now=1"),
+    call("POST", f"{_THREAD}/restore", owned("thread", "chat"), fresh=True),
     call("GET", f"{_THREAD}/messages", owned("thread", "read", changes=False)),
     call("DELETE", f"{_THREAD}/messages/<message_id>", owned("thread", "chat"), 204, fresh=True),
     call("POST", f"{_THREAD}/runs", owned("thread", "chat"), 202, body=ASK, fresh=True),

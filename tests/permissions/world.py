@@ -10,12 +10,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from chatserver.accounts.models import User
 from chatserver.accounts.services import create_token, create_user
 from chatserver.ids import new_id
 from conversations.attachments.intake import take
-from conversations.models import Message, ModelPull, Run
+from conversations.models import Message, ModelPull, Run, Thread
 from conversations.services.attachments import store
 from streaming.protocol.lifecycle import TERMINAL
 from tests.permissions.roles import Role
@@ -80,7 +81,10 @@ class World:
         if fresh:
             user = self.people[self.owner(role)]
             if "thread_id" in text:
-                things["thread_id"] = str(thread_of(user, title=SECRET).pk)
+                thread = thread_of(user, title=SECRET)
+                if text.endswith("/restore"):
+                    Thread.objects.filter(pk=thread.pk).update(deleted_at=timezone.now())
+                things["thread_id"] = str(thread.pk)
             if "message_id" in text:
                 said = {"role": "user", "status": "completed", "content": SECRET}
                 things["message_id"] = str(Message.objects.create(thread_id=things["thread_id"], **said).pk)
@@ -128,7 +132,7 @@ class World:
         mark = SECRET if user.username in ("ada", "zoe") else user.username
         thread = thread_of(user, title=mark)
         run = ask(user, f"question {mark}", thread=thread).run
-        _until_ended(run)
+        until_ended(run)
         token, _ = create_token(user=user, name=mark)
         return {
             "thread_id": str(thread.pk),
@@ -166,7 +170,7 @@ def nonsense(address: str) -> str:
     return re.sub(r"<\w+>", "no-id", address)
 
 
-def _until_ended(run: Run) -> None:
+def until_ended(run: Run) -> None:
     deadline = time.monotonic() + 30
     while Run.objects.get(pk=run.pk).status not in TERMINAL:
         assert time.monotonic() < deadline

@@ -41,7 +41,8 @@ async def test_a_run_expires_while_the_storage_of_files_hangs(
     await sync_to_async(lambda: attach(user).delete())()
     run = (await sync_to_async(ask)(user)).run
     await sync_to_async(park)(run, "hello", expires_in=-1.0)
-    keeping = [asyncio.create_task(keep_files(offload)), asyncio.create_task(keep_house(offload, log_kept=60.0))]
+    house = keep_house(offload, log_kept=60.0, deleted_kept=60.0)
+    keeping = [asyncio.create_task(keep_files(offload)), asyncio.create_task(house)]
     try:
         await seen(lambda: Run.objects.get(pk=run.pk).status == "expired")
         assert await LooseFile.objects.aexists()
