@@ -38,6 +38,7 @@ class Thread(models.Model):
 
     UNTITLED = (TitleBy.NOBODY, TitleBy.QUESTION)  # what a model may replace
     MAX_TITLE = 200
+    MOST_PINNED = 100  # they stand above every list
     MAX_SYSTEM_PROMPT = 32_000
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -70,6 +71,7 @@ class Thread(models.Model):
         indexes = [
             models.Index(fields=["owner", "-updated_at", "-id"], name="thread_list"),
             models.Index(fields=["-updated_at", "-id"], name="thread_latest"),  # the administration's list
+            models.Index(fields=["owner", "-updated_at"], name="thread_pinned", condition=models.Q(pinned=True)),
             models.Index(fields=["deleted_at"], name="thread_deleted", condition=models.Q(deleted_at__isnull=False)),
         ]
 

@@ -32,19 +32,25 @@ class ThreadPage:
 def thread_page(
     *, owner_id: UUID, cursor: str | None, archived: bool = False, words: str = "", size: int = PAGE
 ) -> ThreadPage:
-    """A user's threads, the latest activity first, with the runs that are under way. Two queries.
+    """A user's threads, the latest activity first, with the runs that are under way. Two queries, and one more for the
+    pinned ones, which stand above the others on the first page.
 
     ``words``: only threads whose title has each of these words somewhere in it, in any case.
     """
     threads = Thread.objects.filter(owner_id=owner_id, archived=archived)
     for word in words.split():
         threads = threads.filter(title__icontains=word)
+    threads = threads.order_by("-updated_at", "-id")
+    pinned: list[Thread] = []
+    others = threads.filter(pinned=False)
     if cursor:
         moment, last = cursors.decode_moment(cursor)
-        threads = threads.filter(Q(updated_at__lt=moment) | Q(updated_at=moment, pk__lt=last))
-    rows = list(threads.order_by("-updated_at", "-id")[: size + 1])
-    shown = rows[:size]
-    more = cursors.encode_moment(shown[-1].updated_at, shown[-1].pk) if len(rows) > size else None
+        others = others.filter(Q(updated_at__lt=moment) | Q(updated_at=moment, pk__lt=last))
+    else:
+        pinned = list(threads.filter(pinned=True)[: Thread.MOST_PINNED])
+    rows = list(others[: size + 1])
+    shown = pinned + rows[:size]
+    more = cursors.encode_moment(rows[size - 1].updated_at, rows[size - 1].pk) if len(rows) > size else None
     return ThreadPage(threads=shown, under_way=under_way([thread.pk for thread in shown]), next=more)
 
 

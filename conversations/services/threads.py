@@ -20,7 +20,7 @@ from conversations.services.idempotency import Key
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_waiting import THREAD_DELETED
 from streaming.protocol.commands import NewThread
-from streaming.protocol.errors import NotFound
+from streaming.protocol.errors import InvalidRequest, NotFound
 from streaming.protocol.lifecycle import ACTIVE
 
 CHANGEABLE = frozenset({"title", "model", "system_prompt", "parameters", "pinned", "archived", "tags"})
@@ -71,11 +71,14 @@ def update_thread(*, thread: Thread, changes: dict[str, Any], shown: Message | N
     ``shown``: the thread shows the branch in which something was said last upon this message. What is being written
     goes on where it is.
 
-    Raises NotFound where the thread, or the message, was deleted meanwhile.
+    Raises NotFound where the thread, or the message, was deleted meanwhile, and InvalidRequest where too many
+    would be pinned.
     """
     # Read afresh: the event carries the whole thread, and a run may have moved its head since the gate looked.
     thread = locked(thread)
     fields = CHANGEABLE & changes.keys()
+    if changes.get("pinned") and not thread.pinned:
+        _require_room_above(thread)
     for field in fields:
         setattr(thread, field, changes[field])
     if "title" in fields:
@@ -93,6 +96,12 @@ def update_thread(*, thread: Thread, changes: dict[str, Any], shown: Message | N
         thread.save(update_fields=sorted(fields))
         feed.announce("thread.updated", thread)
     return thread
+
+
+def _require_room_above(thread: Thread) -> None:
+    if Thread.objects.filter(owner_id=thread.owner_id, pinned=True).count() >= Thread.MOST_PINNED:
+        told = f"No more than {Thread.MOST_PINNED} threads can be pinned. Take one down first."
+        raise InvalidRequest(told, details={"field": "pinned"})
 
 
 def locked(thread: Thread) -> Thread:

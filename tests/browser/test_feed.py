@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from playwright.async_api import expect
 
-from tests.support.browser import Chat, Windows
+from tests.support.browser import Chat, Windows, choose_of_row
 from tests.support.client import Client
 from tests.support.people import People
 from tests.support.server import ChatServer, key
@@ -65,14 +65,13 @@ async def test_two_tabs_are_in_step(
     for tab in (chat, other):
         await expect(tab.page.locator(".question")).to_have_text(["Count with me"])
     # A name.
-    await rows.first.get_by_role("button", name="Rename").click()
+    await choose_of_row(rows.first, "Rename")
     await rows.first.get_by_label("Title").fill("A better name")
     await rows.first.get_by_label("Title").press("Enter")
     await expect(chat.titles.first).to_have_text("A better name")
     await expect(chat.page.locator(".topbar h1")).to_have_text("A better name")
     # Gone, where it is open.
-    await rows.first.get_by_role("button", name="Delete").click()
-    await other.page.get_by_test_id("confirm-button").click()
+    await choose_of_row(rows.first, "Delete")
     await expect(chat.page.locator(".blank")).to_contain_text("This thread has been deleted.")
     await expect(chat.titles.filter(has_text="A better name")).to_have_count(0)
     await expect(other.page.locator(".greeting")).to_be_visible()

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.support.browser import Chat, Windows
+from tests.support.browser import Chat, Windows, choose_of_row
 from tests.support.people import PASSWORD, People
 from tests.support.server import ChatServer, key
 
@@ -50,7 +50,7 @@ async def test_back_and_forward_go_through_the_threads(chat: Chat) -> None:
 async def test_a_thread_is_renamed_in_the_list(chat: Chat) -> None:
     await chat.ask("Before", model="echo-3:latest")
     row = chat.page.locator("thread-row").first
-    await row.get_by_role("button", name="Rename").click()
+    await choose_of_row(row, "Rename")
     await row.get_by_label("Title").fill("A better name")
     await row.get_by_label("Title").press("Enter")
     await expect(chat.titles.first).to_have_text("A better name")
@@ -65,26 +65,79 @@ async def test_a_thread_is_renamed_in_the_list(chat: Chat) -> None:
 async def test_escape_leaves_the_name_as_it_was(chat: Chat) -> None:
     await chat.ask("As it was", model="echo-3:latest")
     row = chat.page.locator("thread-row").first
-    await row.get_by_role("button", name="Rename").click()
+    await choose_of_row(row, "Rename")
     await row.get_by_label("Title").fill("Never mind")
     await row.get_by_label("Title").press("Escape")
     await expect(chat.titles.first).to_have_text("As it was")
 
 
-async def test_a_thread_is_deleted_after_a_question_and_not_without(chat: Chat) -> None:
+async def test_a_deleted_thread_is_gone_in_every_tab_and_undo_brings_it_back(windows: Windows, chat: Chat) -> None:
     await chat.ask("Away with it", model="echo-3:latest")
-    thread = key(chat.thread_id)
-    row = chat.page.locator("thread-row").first
-    dialog = chat.page.get_by_role("dialog")
-    await row.get_by_role("button", name="Delete").click()
-    await expect(dialog).to_contain_text("“Away with it” and all its messages will be deleted for good.")
-    await dialog.get_by_role("button", name="Cancel").click()
-    await expect(chat.titles.first).to_have_text("Away with it")
-    await row.get_by_role("button", name="Delete").click()
-    await chat.page.get_by_test_id("confirm-button").click()
+    path = f"/threads/{chat.thread_id}"
+    other = await windows.tab(chat, path)
+    await expect(other.answers).to_have_count(1)
+    await choose_of_row(chat.page.locator("thread-row").first, "Delete")
     await expect(chat.page.locator(".greeting")).to_be_visible()
     await expect(chat.titles.filter(has_text="Away with it")).to_have_count(0)
-    assert chat.server.rows("SELECT 1 FROM conversations_thread WHERE id = ?", thread) == []
+    await expect(other.titles.filter(has_text="Away with it")).to_have_count(0)
+    await expect(other.page.locator(".blank")).to_contain_text("has been deleted")
+    await expect(chat.page.locator(".undo")).to_contain_text("“Away with it” was deleted.")
+    await chat.page.get_by_test_id("undo-button").click()
+    await expect(chat.answers).to_have_count(1)
+    await expect(chat.titles.first).to_have_text("Away with it")
+    assert chat.page.url.endswith(path)
+    await expect(other.answers).to_have_count(1)
+    await expect(chat.page.locator(".undo")).to_be_empty()
+    await choose_of_row(chat.page.locator("thread-row").first, "Delete")
+    await expect(chat.page.locator(".greeting")).to_be_visible()
+    await chat.open(path)
+    await expect(chat.page.locator(".blank")).to_contain_text("This thread is not here.")
+    chat.watch.excuse("404")
+
+
+async def test_the_way_back_waits_while_somebody_looks_at_it(chat: Chat) -> None:
+    await chat.page.clock.install()
+    await chat.open("/")
+    await chat.ask("Away with it", model="echo-3:latest")
+    await choose_of_row(chat.page.locator("thread-row").first, "Delete")
+    await chat.page.get_by_test_id("undo-button").hover()
+    await chat.page.clock.run_for(30_000)
+    await expect(chat.page.get_by_test_id("undo-button")).to_be_visible()
+    await chat.page.locator(".greeting").hover()
+    await chat.page.clock.run_for(11_000)
+    await expect(chat.page.get_by_test_id("undo-button")).to_be_visible()
+    await chat.page.clock.run_for(2_000)
+    await expect(chat.page.get_by_test_id("undo-button")).to_have_count(0)
+
+
+async def test_what_is_pinned_stands_above_and_the_archive_keeps_what_is_put_there(
+    windows: Windows, chat: Chat
+) -> None:
+    await chat.ask("To be pinned", model="echo-3:latest")
+    await chat.page.get_by_test_id("new-thread").click()
+    await chat.ask("To be archived", model="echo-3:latest")
+    other = await windows.tab(chat, "/")
+    rows = chat.page.locator("thread-row")
+    await choose_of_row(rows.filter(has_text="To be pinned"), "Pin")
+    for tab in (chat, other):
+        await expect(tab.titles.first).to_have_text("To be pinned")
+        await expect(tab.page.locator(".thread-list h2").first).to_have_text("Pinned")
+    await choose_of_row(rows.filter(has_text="To be archived"), "Archive")
+    for tab in (chat, other):
+        await expect(tab.titles.filter(has_text="To be archived")).to_have_count(0)
+    await expect(chat.answers).to_have_count(1)  # it is still open
+    await chat.page.get_by_test_id("archive-button").click()
+    await expect(chat.titles.filter(has_text="To be archived")).to_have_count(1)
+    await expect(chat.titles.filter(has_text="To be pinned")).to_have_count(0)
+    await choose_of_row(rows.filter(has_text="To be archived"), "Take out of the archive")
+    await expect(chat.titles.filter(has_text="To be archived")).to_have_count(0)
+    await expect(other.titles.filter(has_text="To be archived")).to_have_count(1)
+    await chat.page.get_by_test_id("undo-button").click()
+    await expect(chat.titles.filter(has_text="To be archived")).to_have_count(1)
+    await chat.page.get_by_test_id("archive-button").click()
+    await expect(chat.titles.first).to_have_text("To be pinned")
+    await choose_of_row(rows.filter(has_text="To be pinned"), "Unpin")
+    await expect(chat.page.locator(".thread-list h2").first).to_have_text("Today")
 
 
 async def test_a_draft_survives_a_reload_and_belongs_to_its_thread(chat: Chat) -> None:

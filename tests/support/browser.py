@@ -29,6 +29,13 @@ PHONE = (360, 740)
 KEPT_TABS = 2
 
 
+async def choose_of_row(row: Locator, name: str) -> None:
+    """Choose something of the menu of a thread's row."""
+    await row.hover()
+    await row.locator("menu-button button").first.click()
+    await row.get_by_role("menuitem", name=name, exact=True).click()
+
+
 class Watch:
     """Collects what a page must not do: complain, break its content security policy, ask for anything elsewhere."""
 

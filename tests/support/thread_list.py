@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Thread = dict[str, Any]
-Place = tuple[str, str]
+Place = tuple[bool, str, str]
 _ENDS = {f"thread.run.{status}" for status in ("completed", "incomplete", "failed", "cancelled", "expired")}
 
 
 def place(thread: Thread) -> Place:
     """Where it stands: the highest first."""
-    return thread["updated_at"], thread["id"]
+    return thread["pinned"], thread["updated_at"], thread["id"]
 
 
 @dataclass
@@ -67,7 +67,7 @@ class ThreadList:
     def _run(self, thread_id: str, run: dict[str, Any], *, ended: bool) -> None:
         thread = next((thread for thread in self.items if thread["id"] == thread_id), None)
         if thread is None:
-            if ended and self.floor is not None and (run["finished_at"], thread_id) >= self.floor:
+            if ended and self.floor is not None and (False, run["finished_at"], thread_id) >= self.floor:
                 self.lacks.add(thread_id)  # or it is archived: only the server knows
             return
         others = [each for each in thread["active_runs"] if each != run["id"]]

@@ -51,7 +51,8 @@ export function withOlder(messages, older) {
 export function refreshed(shown, fresh, complete) {
   const known = new Set(fresh.map((thread) => thread.id));
   const oldest = fresh.at(-1)?.updated_at ?? "";
-  // What is newer than the page's end and missing from it is gone; what is older was not asked for.
-  const rest = complete ? [] : shown.filter((thread) => !known.has(thread.id) && thread.updated_at <= oldest);
+  // What is newer than the page's end, or pinned, and missing from it is gone; what is older was not asked for.
+  const isBelow = (/** @type {Wire.Thread} */ thread) => !thread.pinned && thread.updated_at <= oldest;
+  const rest = complete ? [] : shown.filter((thread) => !known.has(thread.id) && isBelow(thread));
   return [...fresh, ...rest];
 }

@@ -104,6 +104,7 @@ export class Conversation {
       this.store.update({ view: "deleted", ...NOTHING });
       return;
     }
+    if (event === "thread.created" && (view === "deleted" || view === "missing")) this.open(threadId); // its deletion was undone
     this.queue.heard(envelope);
     const suggested = suggestedBy(this.store.state.suggested, envelope);
     if (suggested !== this.store.state.suggested) this.store.update({ suggested });

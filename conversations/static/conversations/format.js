@@ -1,5 +1,7 @@
 /** Numbers and times as people read them. Pure. */
 
+import { gettext, language } from "./words.js";
+
 /** @param {number} milliseconds */
 export function duration(milliseconds) {
   if (milliseconds < 10) return "< 0.01 s";
@@ -80,10 +82,10 @@ const DAY = 86_400_000;
 export function dayGroup(time, now) {
   const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
   const moment = new Date(time).getTime();
-  if (moment >= midnight) return "Today";
-  if (moment >= midnight - DAY) return "Yesterday";
-  if (moment >= midnight - 7 * DAY) return "Last seven days";
-  return "Older";
+  if (moment >= midnight) return gettext("Today");
+  if (moment >= midnight - DAY) return gettext("Yesterday");
+  if (moment >= midnight - 7 * DAY) return gettext("Last seven days");
+  return new Date(time).toLocaleDateString(language, { month: "long", year: "numeric" });
 }
 
 /** @param {string | null | undefined} time */

@@ -31,7 +31,7 @@ export class Store {
 export function initialState(settings) {
   return {
     settings,
-    threads: { items: [], next: null, status: "loading" },
+    threads: { items: [], next: null, status: "loading", archived: false },
     threadId: null,
     thread: null,
     plan: { system_prompt: "", parameters: {} },
@@ -54,6 +54,7 @@ export function initialState(settings) {
     model: settings.model,
     beside: [],
     problem: null,
+    undoable: null,
     signedOut: false,
   };
 }

@@ -2,11 +2,11 @@
  * The list of threads as the feed keeps it up: what was read before, and the events, make the list as it would be read
  * afresh. Pure; held to the transcript that the server's own tests record.
  *
- * @typedef {{updated_at: string, id: string}} Place
+ * @typedef {{updated_at: string, id: string, pinned?: boolean}} Place
  *
  * `floor` is the place of the last thread that was read; null where all were. `last` is the feed's last number that was
- * applied.
- * @typedef {{items: Wire.Thread[], floor: Place | null, last: number}} ThreadList
+ * applied. `archived`: it is the archive.
+ * @typedef {{items: Wire.Thread[], floor: Place | null, last: number, archived: boolean}} ThreadList
  *
  * `gap`: events are missing, `reset`: the server cannot go on, `lacking`: a thread has come up of which nothing is known
  * here. After each of them the list must be read afresh.
@@ -15,9 +15,9 @@
 
 const ENDS = new Set(["completed", "incomplete", "failed", "cancelled", "expired"].map((end) => `thread.run.${end}`));
 
-/** @param {Wire.ThreadPage} page @returns {ThreadList} */
-export function listOf(page) {
-  return { items: page.results, floor: floorOf(page), last: page.feed_cursor };
+/** @param {Wire.ThreadPage} page @param {boolean} [archived] @returns {ThreadList} */
+export function listOf(page, archived = false) {
+  return { items: page.results, floor: floorOf(page), last: page.feed_cursor, archived };
 }
 
 /** The next page below. @param {ThreadList} list @param {Wire.ThreadPage} page @returns {ThreadList} */
@@ -63,7 +63,7 @@ export function changed(list, { event, data }) {
 /** @param {ThreadList} list @param {Wire.Thread} thread */
 function put(list, thread) {
   const rest = without(list, thread.id);
-  if (thread.archived || (list.floor && before(list.floor, thread))) return rest;
+  if (Boolean(thread.archived) !== list.archived || (list.floor && before(list.floor, thread))) return rest;
   return { ...rest, items: sorted([thread, ...rest.items]) };
 }
 
@@ -90,7 +90,8 @@ function sorted(threads) {
   return threads.sort((one, other) => (before(one, other) ? -1 : 1));
 }
 
-/** Whether `one` stands above `other`: the latest first. @param {Place} one @param {Place} other */
+/** Whether `one` stands above `other`: what is pinned, and the latest, first. @param {Place} one @param {Place} other */
 function before(one, other) {
+  if (Boolean(one.pinned) !== Boolean(other.pinned)) return Boolean(one.pinned);
   return one.updated_at === other.updated_at ? one.id > other.id : one.updated_at > other.updated_at;
 }

@@ -25,6 +25,18 @@ export class Threads {
     this.again = false;
     this.paging = false;
     this.changes = 0;
+    /** Whether the archive is shown instead. */
+    this.archived = false;
+  }
+
+  /** Shows the archive, or the list again. @param {boolean} archived */
+  async showArchive(archived) {
+    if (archived === this.archived) return;
+    this.archived = archived;
+    this.changes += 1; // a page that is being read is of the other list
+    this.list = null;
+    this.store.update({ threads: { items: [], next: null, status: "loading", archived } });
+    await this.refresh(false);
   }
 
   /** Something has changed here: reads the list again, unless the feed tells. */
@@ -52,7 +64,8 @@ export class Threads {
     if (!next || this.paging) return;
     this.paging = true;
     try {
-      const page = await this.api.get(`/threads?cursor=${encodeURIComponent(next)}`);
+      const archive = this.archived ? "&archived=1" : "";
+      const page = await this.api.get(`/threads?cursor=${encodeURIComponent(next)}${archive}`);
       if (!this.list || this.store.state.threads.next !== next) return;
       const since = this.heard.filter((envelope) => envelope.feed > page.feed_cursor);
       this.show(since.reduce(changed, withPage(this.list, page)), { next: page.next });
@@ -83,7 +96,7 @@ export class Threads {
   /** Shows a thread that is new or has changed here. @param {Wire.Thread} thread */
   put(thread) {
     this.changes += 1;
-    const none = { items: this.store.state.threads.items, floor: null, last: 0 };
+    const none = { items: this.store.state.threads.items, floor: null, last: 0, archived: this.archived };
     const list = changed(this.list ?? none, { event: "thread.updated", feed: 0, data: { thread } });
     if (this.list) this.list = list;
     const { threads, threadId } = this.store.state;
@@ -95,20 +108,47 @@ export class Threads {
     await this.change(thread, { title });
   }
 
-  /** @param {Wire.Thread} thread @param {Partial<Wire.Thread>} fields shown at once, and taken back if refused */
+  /** @param {Wire.Thread} thread @param {boolean} pinned */
+  async pin(thread, pinned) {
+    await this.change(thread, { pinned });
+  }
+
+  /** Can be undone. @param {Wire.Thread} thread @param {boolean} archived */
+  async archive(thread, archived) {
+    if (await this.change(thread, { archived })) {
+      this.store.update({ undoable: { kind: archived ? "archived" : "unarchived", thread: { ...thread, archived } } });
+    }
+  }
+
+  /** What was done last to a thread, and could be. @param {Page.Undoable} undoable */
+  async undo({ kind, thread }) {
+    this.store.update({ undoable: null });
+    if (kind !== "deleted") return void this.change(thread, { archived: kind === "unarchived" });
+    try {
+      const restored = await this.api.post(`/threads/${thread.id}/restore`, {});
+      if (!this.fed) this.put(restored);
+    } catch (fault) {
+      this.store.update({ problem: failureFrom(fault) });
+    }
+  }
+
+  /** @param {Wire.Thread} thread @param {Partial<Wire.Thread>} fields shown at once, and taken back if refused
+   * @returns {Promise<boolean>} whether it was done */
   async change(thread, fields) {
     this.put({ ...thread, ...fields });
     try {
       const now = await this.api.patch(`/threads/${thread.id}`, fields);
       // The feed tells it too, and perhaps a later change already.
       if (!this.fed) this.put(now);
+      return true;
     } catch (fault) {
       this.put(thread);
       this.store.update({ problem: failureFrom(fault) });
+      return false;
     }
   }
 
-  /** @param {Wire.Thread} thread @returns {Promise<boolean>} whether it is gone */
+  /** Can be undone. @param {Wire.Thread} thread @returns {Promise<boolean>} whether it is gone */
   async remove(thread) {
     try {
       await this.api.delete(`/threads/${thread.id}`);
@@ -120,6 +160,7 @@ export class Threads {
       }
     }
     this.changes += 1;
+    this.store.update({ undoable: { kind: "deleted", thread } });
     if (this.list) this.show(changed(this.list, { event: "thread.deleted", feed: 0, data: { thread_id: thread.id } }));
     return true;
   }
@@ -128,7 +169,7 @@ export class Threads {
   async read(keep) {
     try {
       const { changes } = this;
-      const page = await this.api.get("/threads");
+      const page = await this.api.get(this.archived ? "/threads?archived=1" : "/threads");
       // Read before a change that is shown already: it would take the change back.
       if (changes !== this.changes) return this.read(keep);
       this.begin(page, keep && this.list !== null);
@@ -144,7 +185,7 @@ export class Threads {
     const { items, next } = this.store.state.threads;
     const complete = page.next === null;
     const deeper = keep && !complete && items.length > page.results.length;
-    let list = listOf(page);
+    let list = listOf(page, this.archived);
     if (deeper && this.list) list = { ...list, items: refreshed(items, page.results, complete), floor: this.list.floor };
     for (const envelope of this.heard) {
       const step = apply(list, envelope);

@@ -49,6 +49,14 @@ declare namespace Page {
     items: Wire.Thread[];
     next: string | null;
     status: "loading" | "ready" | "failed";
+    archived: boolean;
+  }
+
+  /** What was done last to a thread. */
+  interface Undoable {
+    kind: "deleted" | "archived" | "unarchived";
+    /** As it became. */
+    thread: Wire.Thread;
   }
 
   /** A send that the server has not answered yet, or has refused. */
@@ -147,6 +155,7 @@ declare namespace Page {
     /** Models that answer the next message beside the chosen one; three at most. */
     beside: string[];
     problem: Wire.Failure | null;
+    undoable: Undoable | null;
     signedOut: boolean;
   }
 }

@@ -27,7 +27,7 @@ from conversations.services.run_cancel import cancel_run
 from conversations.services.run_lease import Claim
 from conversations.services.run_unheld import end_unheld
 from conversations.services.run_waiting import change_waiting
-from conversations.services.threads import delete_thread, update_thread
+from conversations.services.threads import delete_thread, restore_thread, update_thread
 from streaming.protocol.errors import InvalidRequest, NotFound, NotWaiting, QueueFull, ThreadBusy
 from streaming.protocol.lifecycle import ACTIVE, RunStatus
 from tests.support.stored import answer, ask, claim, close, lanes, thread_of
@@ -69,6 +69,7 @@ class Witness:
 
 class Law(RuleBasedStateMachine):
     threads: Bundle[Thread] = Bundle("threads")
+    away: Bundle[Thread] = Bundle("away")
     queued: Bundle[Run] = Bundle("queued")
     waiting: Bundle[Run] = Bundle("waiting")
     held: Bundle[Held] = Bundle("held")
@@ -177,6 +178,16 @@ class Law(RuleBasedStateMachine):
     def delete(self, thread: Thread) -> None:
         async_to_sync(delete_thread)(thread=thread, patience=0.0)
 
+    @rule(target=away, thread=consumes(threads))
+    def put_away(self, thread: Thread) -> Thread:
+        async_to_sync(delete_thread)(thread=thread, patience=0.0, undoable=True)
+        return thread
+
+    @rule(target=threads, thread=consumes(away))
+    def restore(self, thread: Thread) -> Any:
+        gone = not Thread.everything.filter(pk=thread.pk).exists()
+        return multiple() if gone or self._is_busy(thread) else restore_thread(thread=thread, kept=60)
+
     @rule()
     def read_the_top(self) -> None:
         self.top = ThreadList.of(self.witness.read_top(2))
@@ -250,6 +261,8 @@ def test_the_recorded_transcript_folds_to_the_server_s_own_lists() -> None:
             "expire",
             "delete a message",
             "delete",
+            "restore",
+            "unpin and pin",
             "enqueue",
             "end lane 1",
         ),
@@ -308,5 +321,7 @@ def recorded() -> dict[str, Any]:
         after(f"end lane {run.lane}", lambda run=run: answer(run))
     after("enqueue at last", lambda: ask(user, "At last?", thread=first, if_busy="enqueue"))
     after("delete while it answers", lambda: async_to_sync(delete_thread)(thread=first, patience=0.0))
-    after("delete", lambda: async_to_sync(delete_thread)(thread=third))
+    after("delete", lambda: async_to_sync(delete_thread)(thread=third, undoable=True))
+    after("restore", lambda: restore_thread(thread=third, kept=60))
+    after("unpin and pin", lambda: [update_thread(thread=second, changes={"pinned": on}) for on in (True, False, True)])
     return {"before": before, "steps": steps}

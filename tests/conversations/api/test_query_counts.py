@@ -20,8 +20,8 @@ TOOL = {"name": "clock", "arguments": {}, "output": "12:00"}
 READS = {
     "/api/v1/me": 2,
     "/api/v1/tokens": 2,
-    "/api/v1/threads": 4,  # the feed's number, the threads, what goes on in them
-    "/api/v1/threads?archived=1&q=why": 3,
+    "/api/v1/threads": 5,  # the feed's number, the pinned threads and the others, what goes on in them
+    "/api/v1/threads?archived=1&q=why": 4,
     "/api/v1/threads/{thread}": 3,  # the gate; what goes on in it
     "/api/v1/threads/{thread}/messages": 8,  # the gate; the path, its messages, their versions, steps, runs; what waits
     "/api/v1/search?q=because": 3,  # the index; the messages with their threads

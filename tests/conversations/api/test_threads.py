@@ -43,6 +43,32 @@ def test_the_lists_pages_follow_each_other(api: Any, user: Any) -> None:
     assert second["results"][0]["title"] == "0"
 
 
+def test_what_is_pinned_stands_above_the_first_page_and_on_no_other(api: Any, user: Any) -> None:
+    pinned = [thread_of(user, title=f"pinned {number}") for number in range(2)]
+    Thread.objects.filter(pk__in=[thread.pk for thread in pinned]).update(pinned=True)
+    for number in range(51):
+        thread_of(user, title=str(number))
+    client = api(user)
+    first = client.get("/api/v1/threads").json()
+    second = client.get("/api/v1/threads", {"cursor": first["next"]}).json()
+    titles = [thread["title"] for thread in first["results"]]
+    assert titles[:3] == ["pinned 1", "pinned 0", "50"]
+    assert len(titles) == 52
+    assert [thread["title"] for thread in second["results"]] == ["0"]
+
+
+def test_one_too_many_is_not_pinned(api: Any, user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Thread, "MOST_PINNED", 1)
+    client = api(user)
+    first, second = (thread_of(user) for _ in range(2))
+    for thread, status in ((first, 200), (first, 200), (second, 400)):
+        response = client.patch(f"/api/v1/threads/{thread.pk}", {"pinned": True}, content_type=JSON)
+        assert response.status_code == status
+    assert error_of(response)["details"] == {"field": "pinned"}
+    assert client.patch(f"/api/v1/threads/{first.pk}", {"pinned": False}, content_type=JSON).status_code == 200
+    assert client.patch(f"/api/v1/threads/{second.pk}", {"pinned": True}, content_type=JSON).status_code == 200
+
+
 def test_the_archive_and_the_search(api: Any, user: Any) -> None:
     thread_of(user, title="blue sky")
     Thread.objects.filter(pk=thread_of(user, title="old sky").pk).update(archived=True)
@@ -68,11 +94,11 @@ def test_a_search_for_nul_is_told_what_is_wrong_with_it(api: Any, user: Any) -> 
     assert (error["message"], error["details"]) == ("q may not contain the character NUL.", {"field": "q"})
 
 
-def test_the_list_is_at_most_four_queries(api: Any, user: Any, django_assert_max_num_queries: Any) -> None:
+def test_the_list_is_at_most_five_queries(api: Any, user: Any, django_assert_max_num_queries: Any) -> None:
     for _ in range(5):
         ask(user)
     client = api(user)
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         client.get("/api/v1/threads")
 
 

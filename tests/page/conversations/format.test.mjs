@@ -40,7 +40,7 @@ it("a thread stands under the day of its last change", () => {
   assert.equal(group(2026, 5, 15, 0, 1), "Today");
   assert.equal(group(2026, 5, 14, 23, 59), "Yesterday");
   assert.equal(group(2026, 5, 9), "Last seven days");
-  assert.equal(group(2026, 4, 1), "Older");
+  assert.equal(group(2026, 4, 1), "May 2026");
 });
 
 it("a window is counted in thousands", () => {

@@ -10,6 +10,7 @@ import "./message-list.js";
 import "./server-notice.js";
 import "./thread-settings.js";
 import "./thread-sidebar.js";
+import "./undo-message.js";
 
 const MISSING = "This thread is not here. It may have been deleted, or it is not yours.";
 const DELETED = "This thread has been deleted.";
@@ -29,6 +30,8 @@ export class ChatApp extends PageElement {
     this.addEventListener("keydown", this.keydown);
     this.addEventListener("sidebar-close", () => this.showDrawer(false));
     this.addEventListener("thread-rename", (event) => this.rename(/** @type {CustomEvent} */ (event)));
+    this.addEventListener("thread-pin", (event) => this.pin(/** @type {CustomEvent} */ (event)));
+    this.addEventListener("thread-archive", (event) => this.archive(/** @type {CustomEvent} */ (event)));
     this.addEventListener("message-delete", (event) => this.deleteMessage(/** @type {CustomEvent} */ (event)));
     this.addEventListener("thread-delete", (event) => this.deleteThread(/** @type {CustomEvent} */ (event)));
   }
@@ -52,6 +55,7 @@ export class ChatApp extends PageElement {
           .csrf=${() => page.api.token()}
           .onMore=${() => page.threads.more()}
           .onRetry=${() => page.threads.refresh()}
+          .onArchive=${(/** @type {boolean} */ archived) => page.threads.showArchive(archived)}
         ></thread-sidebar>
         <main class="conversation ${isEmpty(state) ? "is-empty" : ""}" ?inert=${inFront}>
           ${this.top(state)} ${this.middle(page, state)}
@@ -69,6 +73,11 @@ export class ChatApp extends PageElement {
         </main>
       </div>
       <live-region .state=${state}></live-region>
+      <undo-message
+        .undoable=${state.undoable}
+        .onUndo=${(/** @type {Page.Undoable} */ undoable) => this.undo(undoable)}
+        .onGone=${() => page.store.update({ undoable: null })}
+      ></undo-message>
       <confirm-dialog></confirm-dialog>
       <thread-settings></thread-settings>
     `;
@@ -175,6 +184,16 @@ export class ChatApp extends PageElement {
     this.page?.threads.rename(detail.thread, detail.title);
   }
 
+  /** @param {CustomEvent<{thread: Wire.Thread}>} event */
+  pin({ detail: { thread } }) {
+    this.page?.threads.pin(thread, !thread.pinned);
+  }
+
+  /** @param {CustomEvent<{thread: Wire.Thread}>} event */
+  archive({ detail: { thread } }) {
+    this.page?.threads.archive(thread, !thread.archived);
+  }
+
   /** @param {CustomEvent<{message: Wire.Message}>} event */
   async deleteMessage({ detail: { message } }) {
     const dialog = /** @type {import("./confirm-dialog.js").ConfirmDialog} */ (this.querySelector("confirm-dialog"));
@@ -189,18 +208,18 @@ export class ChatApp extends PageElement {
     if (sure) await this.page?.conversation.remove(message);
   }
 
-  /** @param {CustomEvent} event */
-  async deleteThread({ detail }) {
+  /** @param {CustomEvent<{thread: Wire.Thread}>} event */
+  async deleteThread({ detail: { thread } }) {
     const { page } = this;
-    const dialog = /** @type {import("./confirm-dialog.js").ConfirmDialog} */ (this.querySelector("confirm-dialog"));
-    const name = detail.thread.title || "New thread";
-    const sure = await dialog.ask({
-      heading: "Delete this thread?",
-      sentence: `“${name}” and all its messages will be deleted for good.`,
-      verb: "Delete",
-    });
-    if (!sure || !page || !(await page.threads.remove(detail.thread))) return;
-    if (page.store.state.threadId === detail.thread.id) page.navigate(page.boot.urls.home);
+    if (!page || !(await page.threads.remove(thread))) return;
+    if (page.store.state.threadId === thread.id) page.navigate(page.boot.urls.home);
+  }
+
+  /** @param {Page.Undoable} undoable */
+  async undo(undoable) {
+    const { page } = this;
+    await page?.threads.undo(undoable);
+    if (undoable.kind === "deleted") page?.navigate(page.boot.urls.threads + undoable.thread.id);
   }
 }
 

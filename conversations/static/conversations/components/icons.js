@@ -45,6 +45,12 @@ export const icons = {
     <circle class="icon-solid" cx="18.5" cy="12" r="1.6" />
   </svg>`,
   check: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5" /></svg>`,
+  pin: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <path d="M9 4h6l-1 6 3.5 3.5h-11L10 10zM12 13.5V20" />
+  </svg>`,
+  box: html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <path d="M4 5h16v4H4zM5.5 9v10h13V9M10 12.5h4" />
+  </svg>`,
   chevron: html`<svg class="icon chevron" viewBox="0 0 24 24" aria-hidden="true"><path d="M9 6l6 6-6 6" /></svg>`,
 };
 

@@ -1,8 +1,10 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
+import "./menu-button.js";
 
-/** One thread of the list: opened by its link, renamed in place, deleted after a question. */
+/** One thread of the list: opened by its link, renamed in place, and what else its menu has. */
 export class ThreadRow extends PageElement {
   static properties = {
     thread: { attribute: false },
@@ -25,19 +27,18 @@ export class ThreadRow extends PageElement {
   render() {
     const { thread } = this;
     if (!thread) return nothing;
-    const title = thread.title || "New thread";
+    const title = thread.title || gettext("New thread");
     return html`<div class="thread-row ${this.current ? "is-current" : ""}">
       ${this.editing ? this.field(thread) : this.link(title)}
       ${this.editing
         ? nothing
-        : html`<span class="thread-acts">
-            <button class="icon-button" type="button" title="Rename" @click=${this.edit}>
-              ${icons.pencil}<span class="visually-hidden">Rename ${title}</span>
-            </button>
-            <button class="icon-button" type="button" title="Delete" @click=${() => this.tell("thread-delete")}>
-              ${icons.bin}<span class="visually-hidden">Delete ${title}</span>
-            </button>
-          </span>`}
+        : html`<menu-button
+            class="thread-acts"
+            .label=${gettext("What can be done with %(title)s", { title })}
+            .icon=${icons.more}
+            .choices=${() => choices(thread)}
+            .onChoose=${(/** @type {string} */ name) => this.chosen(name)}
+          ></menu-button>`}
     </div>`;
   }
 
@@ -45,7 +46,7 @@ export class ThreadRow extends PageElement {
   link(title) {
     return html`<a href=${this.href} title=${title} aria-current=${this.current ? "page" : nothing}>
       <span class="thread-title">${title}</span>
-      ${this.answering ? html`<span class="pulse"><span class="visually-hidden">is answering</span></span>` : nothing}
+      ${this.answering ? html`<span class="pulse"><span class="visually-hidden">${gettext("is answering")}</span></span>` : nothing}
     </a>`;
   }
 
@@ -54,12 +55,18 @@ export class ThreadRow extends PageElement {
     return html`<input
       class="thread-rename"
       type="text"
-      aria-label="Title"
+      aria-label=${gettext("Title")}
       maxlength="200"
       .value=${thread.title}
       @keydown=${this.keydown}
       @blur=${this.save}
     />`;
+  }
+
+  /** @param {string} name */
+  chosen(name) {
+    if (name === "thread-rename") this.edit();
+    else this.tell(name);
   }
 
   async edit() {
@@ -91,6 +98,20 @@ export class ThreadRow extends PageElement {
   tell(name, title) {
     this.dispatchEvent(new CustomEvent(name, { bubbles: true, detail: { thread: this.thread, title } }));
   }
+}
+
+/** @param {Wire.Thread} thread @returns {import("./menu-button.js").Choice[]} */
+function choices({ pinned, archived }) {
+  return [
+    { name: "thread-rename", text: gettext("Rename"), icon: icons.pencil },
+    { name: "thread-pin", text: pinned ? gettext("Unpin") : gettext("Pin"), icon: icons.pin },
+    {
+      name: "thread-archive",
+      text: archived ? gettext("Take out of the archive") : gettext("Archive"),
+      icon: icons.box,
+    },
+    { name: "thread-delete", text: gettext("Delete"), icon: icons.bin, danger: true },
+  ];
 }
 
 customElements.define("thread-row", ThreadRow);

@@ -1,5 +1,6 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { dayGroup } from "../format.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons, mark } from "./icons.js";
 import "./thread-row.js";
@@ -14,12 +15,13 @@ export class ThreadSidebar extends PageElement {
     csrf: { attribute: false },
     onMore: { attribute: false },
     onRetry: { attribute: false },
+    onArchive: { attribute: false },
   };
 
   constructor() {
     super();
     /** @type {Page.ThreadList} */
-    this.threads = { items: [], next: null, status: "loading" };
+    this.threads = { items: [], next: null, status: "loading", archived: false };
     /** @type {string | null} */
     this.current = null;
     this.live = false;
@@ -31,6 +33,8 @@ export class ThreadSidebar extends PageElement {
     this.onMore = () => undefined;
     /** @type {() => void} */
     this.onRetry = () => undefined;
+    /** @type {(archived: boolean) => void} */
+    this.onArchive = () => undefined;
     this.sight = new IntersectionObserver((entries) => {
       if (entries.some((entry) => entry.isIntersecting)) this.onMore();
     });
@@ -49,32 +53,44 @@ export class ThreadSidebar extends PageElement {
       <div class="sidebar-head">
         <a class="wordmark" href=${boot.urls.home}>${mark}<span>chatserver</span></a>
         <button class="icon-button only-narrow" type="button" @click=${this.close}>
-          ${icons.close}<span class="visually-hidden">Close the list</span>
+          ${icons.close}<span class="visually-hidden">${gettext("Close the list")}</span>
         </button>
       </div>
-      <a class="button new-thread" href=${boot.urls.home} data-testid="new-thread">${icons.plus}New thread</a>
-      <nav class="thread-list" aria-label="Threads" data-testid="thread-list">${this.list(boot)}</nav>
+      <a class="button new-thread" href=${boot.urls.home} data-testid="new-thread">${icons.plus}${gettext("New thread")}</a>
+      <nav class="thread-list" aria-label=${this.threads.archived ? gettext("Archive") : gettext("Threads")}
+        data-testid="thread-list">
+        ${this.threads.archived ? html`<h2 class="list-title">${gettext("Archive")}</h2>` : nothing} ${this.list(boot)}
+      </nav>
       <div class="sidebar-foot">
         <span class="who" title=${boot.username}>${boot.username}</span>
-        ${this.administration(boot)}
-        <a class="icon-button" href=${boot.urls.settings} title="Settings" data-testid="settings-button">
-          ${icons.gear}<span class="visually-hidden">Settings</span>
+        ${this.archive()} ${this.administration(boot)}
+        <a class="icon-button" href=${boot.urls.settings} title=${gettext("Settings")} data-testid="settings-button">
+          ${icons.gear}<span class="visually-hidden">${gettext("Settings")}</span>
         </a>
         <form method="post" action=${boot.urls.logout}>
           <input type="hidden" name="csrfmiddlewaretoken" .value=${this.csrf()} />
-          <button class="icon-button" type="submit" title="Sign out">
-            ${icons.leave}<span class="visually-hidden">Sign out</span>
+          <button class="icon-button" type="submit" title=${gettext("Sign out")}>
+            ${icons.leave}<span class="visually-hidden">${gettext("Sign out")}</span>
           </button>
         </form>
       </div>
     `;
   }
 
+  archive() {
+    const { archived } = this.threads;
+    const label = archived ? gettext("Back to the threads") : gettext("Archive");
+    return html`<button class="icon-button" type="button" title=${label} aria-pressed=${archived ? "true" : "false"}
+      data-testid="archive-button" @click=${() => this.onArchive(!archived)}>
+      ${icons.box}<span class="visually-hidden">${label}</span>
+    </button>`;
+  }
+
   /** For the staff. @param {Page.Boot} boot */
   administration(boot) {
     if (boot.urls.admin === null) return nothing;
-    return html`<a class="icon-button" href=${boot.urls.admin} title="Administration">
-      ${icons.shield}<span class="visually-hidden">Administration</span>
+    return html`<a class="icon-button" href=${boot.urls.admin} title=${gettext("Administration")}>
+      ${icons.shield}<span class="visually-hidden">${gettext("Administration")}</span>
     </a>`;
   }
 
@@ -83,12 +99,13 @@ export class ThreadSidebar extends PageElement {
     const { items, next, status } = this.threads;
     if (status === "failed") {
       return html`<p class="list-note">
-        The threads cannot be read.
-        <button class="button is-small" type="button" @click=${() => this.onRetry()}>Retry</button>
+        ${gettext("The threads cannot be read.")}
+        <button class="button is-small" type="button" @click=${() => this.onRetry()}>${gettext("Retry")}</button>
       </p>`;
     }
     if (status === "ready" && !items.length) {
-      return html`<p class="list-note">Your threads will stand here.</p>`;
+      const note = this.threads.archived ? gettext("The archive is empty.") : gettext("Your threads will stand here.");
+      return html`<p class="list-note">${note}</p>`;
     }
     return html`
       ${groups(items, new Date()).map(
@@ -99,7 +116,7 @@ export class ThreadSidebar extends PageElement {
           </ul>
         </section>`,
       )}
-      ${next ? html`<p class="list-note list-end">Reading more…</p>` : nothing}
+      ${next ? html`<p class="list-note list-end">${gettext("Reading more…")}</p>` : nothing}
     `;
   }
 
@@ -124,7 +141,7 @@ function groups(threads, now) {
   /** @type {Map<string, Wire.Thread[]>} */
   const found = new Map();
   for (const thread of threads) {
-    const name = thread.pinned ? "Pinned" : dayGroup(thread.updated_at, now);
+    const name = thread.pinned ? gettext("Pinned") : dayGroup(thread.updated_at, now);
     found.set(name, [...(found.get(name) ?? []), thread]);
   }
   return [...found];
