@@ -14,6 +14,7 @@ from typing import cast
 
 import uvloop
 
+from tests.bench.rich_words import RICH
 from tests.bench.words import PIECES, Paced, mark, piece
 
 LISTED = ("200@50", "20000@max")
@@ -45,8 +46,8 @@ def _line(model: str, text: str) -> bytes:
 
 
 @cache
-def _lines(model: str) -> tuple[bytes, ...]:
-    return tuple(_line(model, text) for text in PIECES)
+def _lines(model: str, rich: bool) -> tuple[bytes, ...]:
+    return tuple(_line(model, text) for text in (RICH if rich else PIECES))
 
 
 def _last(model: str, tokens: int, nanoseconds: int) -> bytes:
@@ -130,7 +131,7 @@ class Answer:
         self._said = upto
 
     def _texts(self, first: int, upto: int) -> Iterator[bytes]:
-        lines = _lines(self._model)
+        lines = _lines(self._model, self._paced.rich)
         for number in range(first, upto):
             if number == 0:
                 yield _line.__wrapped__(self._model, mark(time.monotonic_ns()))

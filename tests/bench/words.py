@@ -26,27 +26,28 @@ PIECES = (
     *("\n```", "python", "\n", "def", " f", "(", "n", "):", "\n    ", "return", " n", " **", " ", "2", "\n```", "\n\n"),
     *(" <b>", "not", " bold", "</b>", " &", ' "quoted"', " C:\\path", " done", "!"),
 )
-_NAME = re.compile(r"(\d+)@(max|\d+(?:\.\d+)?)(?:-after-(\d+))?")
+_NAME = re.compile(r"(page-)?(\d+)@(max|\d+(?:\.\d+)?)(?:-after-(\d+))?")
 _MARK = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(frozen=True)
 class Paced:
     """``200@50``: 200 tokens at 50 a second. ``60@0.1``: one in ten seconds. ``20000@max``: as fast as they are taken.
-    ``20@50-after-300``: 300 ms later.
+    ``20@50-after-300``: 300 ms later. ``page-20000@200``: Markdown of every kind, as a page must render it.
     """
 
     tokens: int
     rate: float  # tokens a second; 0: as fast as they are taken
     after: float = 0.0  # seconds before the first
+    rich: bool = False
 
     @classmethod
     def named(cls, name: str) -> "Paced | None":
         found = _NAME.fullmatch(name.partition(":")[0])
         if found is None:
             return None
-        rate = 0.0 if found[2] == "max" else float(found[2])
-        return cls(int(found[1]), rate, int(found[3] or 0) / 1000)
+        rate = 0.0 if found[3] == "max" else float(found[3])
+        return cls(int(found[2]), rate, int(found[4] or 0) / 1000, bool(found[1]))
 
 
 def mark(nanoseconds: int) -> str:

@@ -7,7 +7,7 @@
  */
 
 /**
- * @typedef {{level: number, map: [number, number] | null}} BlockToken
+ * @typedef {{level: number, map: [number, number] | null, type: string, content: string}} BlockToken
  * @typedef {{parse: (text: string, environment: any) => BlockToken[]}} BlockParser
  */
 
@@ -19,12 +19,32 @@
  */
 export function finishedLength(parser, text, environment) {
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  const starts = parser
-    .parse(whole, environment)
-    .filter((token) => token.level === 0 && token.map)
-    .map((token) => token.map?.[0] ?? 0);
-  const last = Math.max(0, ...starts);
-  return new Set(starts).size > 1 ? offsetOfLine(whole, last) : 0;
+  const tokens = parser.parse(whole, environment).filter((token) => token.level === 0 && token.map);
+  const last = tokens.at(-1);
+  // Nothing that follows can change a fence that is closed; and to render a long one again is dear.
+  if (last?.type === "fence" && isClosed(last)) return offsetOfLine(whole, last.map?.[1] ?? 0);
+  const starts = new Set(tokens.map((token) => token.map?.[0] ?? 0));
+  return starts.size > 1 ? offsetOfLine(whole, Math.max(...starts)) : 0;
+}
+
+/** Whether it has both its lines around the code. @param {BlockToken} fence */
+function isClosed({ map, content }) {
+  const lines = content.split("\n").length - 1;
+  return map !== null && map[1] - map[0] === lines + 2;
+}
+
+/**
+ * Code that is still being written: the first line of its fence, and where the code begins. Null for any other text; one
+ * that is indented, or quoted, is no matter of speed.
+ *
+ * @param {string} text from its first line on
+ * @returns {{fence: string, begins: number} | null}
+ */
+export function openFence(text) {
+  const [first, marks, info] = /^(`{3,}|~{3,})([^\n]*)\n/.exec(text) ?? [];
+  if (!first || (marks[0] === "`" && info.includes("`"))) return null;
+  const closing = new RegExp(`^ {0,3}${marks[0]}{${marks.length},}[ \\t]*$`, "m");
+  return closing.test(text.slice(first.length)) ? null : { fence: marks + info, begins: first.length };
 }
 
 /** @param {string} text @param {number} line */

@@ -4,7 +4,8 @@ import { useDocument } from "../support/dom.mjs";
 import { load } from "../support/modules.mjs";
 
 useDocument();
-const { finishedLength } = await load("conversations/blocks.js");
+const { finishedLength, openFence } = await load("conversations/blocks.js");
+const { GrowingCode } = await load("conversations/growing_code.js");
 const { parser, render } = await load("conversations/markdown.js");
 
 const TEXTS = {
@@ -71,5 +72,46 @@ describe("what is finished", () => {
   it("is not decided by half a line", () => {
     assert.equal(finished("One\n#"), "");
     assert.equal(finished("One\n# T\n"), "One\n");
+  });
+});
+
+describe("code that is still being written", () => {
+  it("is seen by its first line, until its fence is closed", () => {
+    assert.deepEqual(openFence("```python\nx = 1\n"), { fence: "```python", begins: 10 });
+    assert.deepEqual(openFence("~~~~\n```\n~~~\n"), { fence: "~~~~", begins: 5 });
+    assert.equal(openFence("```python\nx = 1\n```"), null);
+    assert.equal(openFence("```\nx\n  ````  \nafter"), null);
+    assert.deepEqual(openFence("```\nx\n    ```\n"), { fence: "```", begins: 4 });
+  });
+
+  it("is no other text", () => {
+    for (const text of ["```python", "```x``` b\n", "text\n```\n", "> ```\n> x\n", "", "   ```\nx"]) {
+      assert.equal(openFence(text), null, text);
+    }
+  });
+
+  it("is finished as soon as it is closed", () => {
+    assert.equal(finishedLength(parser, "```\nx\n```\n", {}), 10);
+    assert.equal(finishedLength(parser, "```\n```\n", {}), 8);
+    assert.equal(finishedLength(parser, "```\nx\n```", {}), 0);
+    assert.equal(finishedLength(parser, "```\nx\n", {}), 0);
+    assert.equal(finishedLength(parser, "a\n\n```\nx\n```\n", {}), 13);
+  });
+
+  it("says at every moment what has come, and nothing is made anew but its last lines", () => {
+    const code = Array.from({ length: 130 }, (_, at) => `def f${at}(x):  # "${at}"\n    return """${at}\n`).join("\n");
+    const growing = new GrowingCode("```python", 10);
+    const place = document.createElement("div");
+    place.append(growing.fragment);
+    const text = `\`\`\`python\n${code}`;
+    let first = null;
+    for (let end = 10; end < text.length; end += 37) {
+      growing.show(text.slice(0, end));
+      assert.equal(place.querySelector("code").textContent, text.slice(10, end));
+      first ??= growing.settled > 10 ? place.querySelector("code").firstChild : null;
+    }
+    assert.ok(first);
+    assert.equal(place.querySelector("code").firstChild, first);
+    assert.ok(place.querySelector(".code-head"));
   });
 });

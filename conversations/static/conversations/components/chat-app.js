@@ -1,5 +1,7 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { isPlain } from "../parameters.js";
+import { statusOf } from "../status.js";
+import { columnsOf } from "../versions.js";
 import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
@@ -8,6 +10,7 @@ import "./confirm-dialog.js";
 import "./live-region.js";
 import "./message-list.js";
 import "./server-notice.js";
+import "./status-line.js";
 import "./thread-settings.js";
 import "./thread-sidebar.js";
 import "./undo-message.js";
@@ -60,7 +63,7 @@ export class ChatApp extends PageElement {
         <main class="conversation ${isEmpty(state) ? "is-empty" : ""}" ?inert=${inFront}>
           ${this.top(state)} ${this.middle(page, state)}
           <div class="dock">
-            ${this.problems(page, state)}
+            ${this.problems(page, state)} ${state.view === "ready" ? this.status(page, state) : nothing}
             <server-notice .models=${state.models} .manage=${page.boot.urls.models}></server-notice>
             <chat-composer
               .state=${state}
@@ -130,9 +133,30 @@ export class ChatApp extends PageElement {
     }
     return html`<message-list
       .state=${state}
-      .streaming=${state.settings.streaming}
       .conversation=${page.conversation}
     ></message-list>`;
+  }
+
+  /** What is going on has one place, which does not move while text comes. Columns say it for themselves.
+   * @param {import("../page.js").ChatPage} page @param {Page.State} state */
+  status({ conversation }, state) {
+    const pending = state.pending?.threadId === state.threadId ? state.pending : null;
+    const many = !pending && state.lives.length > 0 && columnsOf(state).length > 0;
+    const status = many ? null : statusOf(pending, state.live, state.settings.streaming);
+    const aside = state.lives.find((live) => live.aside)?.state.answerId;
+    return html`<div class="status-place">
+      <status-line .status=${status}></status-line>
+      ${aside
+        ? html`<p class="status-line is-elsewhere">
+            <span class="pulse" aria-hidden="true"></span>
+            <span>${gettext("An answer is being written in another version.")}</span>
+            <button class="button is-small" type="button" data-testid="show-elsewhere"
+              @click=${() => conversation.show(aside)}>
+              ${gettext("Show it")}
+            </button>
+          </p>`
+        : nothing}
+    </div>`;
   }
 
   /** @param {import("../page.js").ChatPage} page @param {Page.State} state */

@@ -1,5 +1,6 @@
-import { finishedLength } from "../blocks.js";
+import { finishedLength, openFence } from "../blocks.js";
 import { useCode, wrapAll } from "../code_tools.js";
+import { GrowingCode, LONG } from "../growing_code.js";
 import { parser, render } from "../markdown.js";
 import { readSettings } from "../preferences.js";
 import * as tex from "../tex.js";
@@ -14,11 +15,14 @@ const REST = 4;
 export class MarkdownText extends HTMLElement {
   #text = "";
   #open = false;
+  #shown = 0;
   #done = 0;
   #checked = 0;
   /** @type {import("../markdown.js").Environment} */
   #environment = {};
   #definitions = 0;
+  /** @type {GrowingCode | null} */
+  #code = null;
   #scheduled = false;
   #notBefore = 0;
   /** @type {HTMLElement} */
@@ -42,6 +46,11 @@ export class MarkdownText extends HTMLElement {
     if (!text.startsWith(this.#text)) this.#reset();
     this.#text = text;
     this.#schedule();
+  }
+
+  /** How much of the text stands there by now; a benchmark watches it. */
+  get shown() {
+    return this.#shown;
   }
 
   get open() {
@@ -69,12 +78,30 @@ export class MarkdownText extends HTMLElement {
     this.#scheduled = false;
     const begun = performance.now();
     if (this.#text.lastIndexOf("\n") > this.#checked) this.#settle();
-    this.#tail.replaceChildren(render(this.#text.slice(this.#done), this.#environment));
+    this.#drawTail();
+    this.#shown = this.#text.length;
     const definitions = Object.keys(this.#environment.references ?? {}).length;
     if (definitions !== this.#definitions) this.#again(definitions);
     if (this.#environment.awaitsMath) this.#setMath();
+    this.dispatchEvent(new Event("text-drawn", { bubbles: true }));
     const ended = performance.now();
     this.#notBefore = ended + (ended - begun) * REST;
+  }
+
+  /** The open block. Code of hundreds of lines would take longer with every one of them. */
+  #drawTail() {
+    const text = this.#text.slice(this.#done);
+    const code = this.#open && text.length > LONG ? openFence(text) : null;
+    if (!code) {
+      this.#code = null;
+      this.#tail.replaceChildren(render(text, this.#environment));
+      return;
+    }
+    if (this.#code?.fence !== code.fence) {
+      this.#code = new GrowingCode(code.fence, code.begins);
+      this.#tail.replaceChildren(this.#code.fragment);
+    }
+    this.#code.show(text);
   }
 
   /** Moves what is finished out of the open block. */
@@ -85,6 +112,7 @@ export class MarkdownText extends HTMLElement {
     const block = this.#text.slice(this.#done, this.#done + finished);
     this.#tail.before(render(block, this.#environment));
     this.#done += finished;
+    this.#code = null;
   }
 
   /** A link definition has come, which earlier text may have used already. @param {number} definitions */
@@ -108,6 +136,7 @@ export class MarkdownText extends HTMLElement {
     this.#checked = 0;
     this.#environment = {};
     this.#definitions = 0;
+    this.#code = null;
     this.replaceChildren(this.#tail);
   }
 }

@@ -1,6 +1,5 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { followUpsOf } from "../follow_ups.js";
-import { statusOf } from "../status.js";
 import { columnsOf, placeOf } from "../versions.js";
 import { gettext } from "../words.js";
 import { filesOf } from "./attached-files.js";
@@ -11,7 +10,6 @@ import "./answer-columns.js";
 import "./assistant-message.js";
 import "./follow-ups.js";
 import "./question-message.js";
-import "./status-line.js";
 import "./waiting-list.js";
 
 /** @type {Wire.Approval[]} one for all, so that nothing is drawn again for it */
@@ -23,7 +21,6 @@ const NOTHING_KNOWN = {};
 export class MessageList extends PageElement {
   static properties = {
     state: { attribute: false },
-    streaming: { attribute: false },
     conversation: { attribute: false },
     away: { state: true },
   };
@@ -32,12 +29,13 @@ export class MessageList extends PageElement {
     super();
     /** @type {Page.State | null} */
     this.state = null;
-    this.streaming = true;
     /** @type {import("../conversation.js").Conversation | null} */
     this.conversation = null;
     this.away = false;
     /** @type {{messageId: string, forward: boolean} | null} the version that is being brought, and which arrow asked */
     this.wanted = null;
+    // Followed in the frame in which it is drawn, not in the next.
+    this.addEventListener("text-drawn", () => this.scrolling.grown());
     this.addEventListener("version-show", (event) => this.showVersion(/** @type {CustomEvent} */ (event)));
     this.scrolling = new FollowsTheEnd({
       onAway: (away) => {
@@ -80,10 +78,6 @@ export class MessageList extends PageElement {
           ${repeat(shown, (message) => message.id, (message) => this.message(state, message, columns))}
           ${pending?.content ? question(pending.content, pending.attachments) : nothing}
           ${pending?.status === "failed" ? this.refused(pending) : nothing}
-          ${columns.some((one) => one.status === "in_progress")
-            ? nothing
-            : html`<status-line .status=${statusOf(pending, state.live, this.streaming)}></status-line>`}
-          ${state.lives.filter((live) => live.aside).slice(0, 1).map((live) => this.elsewhere(live))}
           <follow-ups
             .questions=${followUpsOf(state, this.conversation?.busy ?? false)}
             .conversation=${this.conversation}
@@ -144,20 +138,6 @@ export class MessageList extends PageElement {
       .approvals=${live?.state.approvals ?? NOTHING_ASKED}
       .conversation=${this.conversation}
     ></assistant-message>`;
-  }
-
-  /** @param {Page.Live} live */
-  elsewhere({ state }) {
-    const messageId = state.answerId;
-    if (!messageId) return nothing;
-    return html`<p class="status-line is-elsewhere">
-      <span class="pulse" aria-hidden="true"></span>
-      <span>${gettext("An answer is being written in another version.")}</span>
-      <button class="button is-small" type="button" data-testid="show-elsewhere"
-        @click=${() => this.conversation?.show(messageId)}>
-        ${gettext("Show it")}
-      </button>
-    </p>`;
   }
 
   /** @param {CustomEvent} event */

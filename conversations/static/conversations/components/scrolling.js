@@ -59,7 +59,7 @@ export class FollowsTheEnd {
     this.scroller?.focus({ preventScroll: true });
   }
 
-  /** @private */
+  /** What is in it has another size now, or the scroller has. */
   grown() {
     const { scroller } = this;
     if (!scroller) return;
