@@ -13,15 +13,19 @@ export class GrowingCode {
     this.settled = begins;
     this.fragment = render(`${fence}\n`, {});
     const code = this.fragment.querySelector("code");
-    this.open = document.createElement("span");
+    this.open = piece();
     code?.replaceChildren(this.open);
   }
 
   /** @param {string} text the whole block, of which the code may have grown at the end */
   show(text) {
     for (let end = this.nextCut(text); end > 0; end = this.nextCut(text)) {
-      this.open.before(...this.coloured(text.slice(this.settled, end)));
+      // What stands stays where it is, and what follows begins below: nothing moves.
+      this.open.replaceChildren(...this.coloured(text.slice(this.settled, end)));
       this.settled = end;
+      const next = piece();
+      this.open.after(next);
+      this.open = next;
     }
     this.open.replaceChildren(...this.coloured(text.slice(this.settled)));
   }
@@ -49,6 +53,13 @@ export class GrowingCode {
   get marks() {
     return /^(`+|~+)/.exec(this.fence)?.[0] ?? "";
   }
+}
+
+/** Lines that are laid out by themselves: in one flow the browser would look at all of them again for each that comes. */
+function piece() {
+  const element = document.createElement("span");
+  element.className = "code-piece";
+  return element;
 }
 
 /** Without its last character. @param {Node | null} element */

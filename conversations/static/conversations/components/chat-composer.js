@@ -42,6 +42,9 @@ export class ChatComposer extends PageElement {
     this.waits = false;
     /** Whether files are being dragged over the page. */
     this.dropping = false;
+    /** @type {string | null} the text that it is as high as */
+    this.fitted = null;
+    this.fittedWidth = 0;
     this.dragged = this.dragged.bind(this);
   }
 
@@ -94,11 +97,20 @@ export class ChatComposer extends PageElement {
     const { field } = this;
     if (!field) return;
     if (field.value !== this.text) field.value = this.text;
-    field.style.height = "auto";
-    field.style.height = `${field.scrollHeight}px`;
+    this.fit(field);
     if (!this.waits || this.files?.underWay) return;
     this.waits = false;
     if (!this.files?.refused) this.send();
+  }
+
+  /** As high as its text. Only where that has changed: to measure it lays the whole page out.
+   * @param {HTMLTextAreaElement} field */
+  fit(field) {
+    if (field.value === this.fitted && field.clientWidth === this.fittedWidth) return;
+    this.fitted = field.value;
+    this.fittedWidth = field.clientWidth;
+    field.style.height = "auto";
+    field.style.height = `${field.scrollHeight}px`;
   }
 
   render() {

@@ -5,8 +5,9 @@ import { parser, render } from "../markdown.js";
 import { readSettings } from "../preferences.js";
 import * as tex from "../tex.js";
 
-/** A frame may spend this share of the time between two of them on rendering the open block. */
-const REST = 4;
+/** After it was drawn the open block rests for so many times as long, but never longer than a reader would notice. */
+const REST = 3;
+const LONGEST_REST = 60;
 
 /**
  * Untrusted Markdown, rendered while it grows: finished blocks stay as they are, only the open one is made anew.
@@ -60,6 +61,7 @@ export class MarkdownText extends HTMLElement {
   set open(open) {
     if (open === this.#open) return;
     this.#open = open;
+    this.classList.toggle("is-growing", open);
     // The last words must not come after what is said below them.
     if (!open && this.isConnected) this.#draw();
   }
@@ -77,7 +79,8 @@ export class MarkdownText extends HTMLElement {
   #draw() {
     this.#scheduled = false;
     const begun = performance.now();
-    if (this.#text.lastIndexOf("\n") > this.#checked) this.#settle();
+    // Of code whose fence is open nothing is finished.
+    if (this.#text.lastIndexOf("\n") > this.#checked && !this.#openCode()) this.#settle();
     this.#drawTail();
     this.#shown = this.#text.length;
     const definitions = Object.keys(this.#environment.references ?? {}).length;
@@ -85,13 +88,13 @@ export class MarkdownText extends HTMLElement {
     if (this.#environment.awaitsMath) this.#setMath();
     this.dispatchEvent(new Event("text-drawn", { bubbles: true }));
     const ended = performance.now();
-    this.#notBefore = ended + (ended - begun) * REST;
+    this.#notBefore = ended + Math.min((ended - begun) * REST, LONGEST_REST);
   }
 
   /** The open block. Code of hundreds of lines would take longer with every one of them. */
   #drawTail() {
     const text = this.#text.slice(this.#done);
-    const code = this.#open && text.length > LONG ? openFence(text) : null;
+    const code = this.#openCode();
     if (!code) {
       this.#code = null;
       this.#tail.replaceChildren(render(text, this.#environment));
@@ -102,6 +105,11 @@ export class MarkdownText extends HTMLElement {
       this.#tail.replaceChildren(this.#code.fragment);
     }
     this.#code.show(text);
+  }
+
+  #openCode() {
+    const long = this.#open && this.#text.length - this.#done > LONG;
+    return long ? openFence(this.#text.slice(this.#done)) : null;
   }
 
   /** Moves what is finished out of the open block. */
