@@ -35,7 +35,7 @@ setup: .venv/.complete node_modules/.complete
 # The page's libraries, each built into one ES module.
 vendor: node_modules/.complete
 
-node_modules/.complete: package.json package-lock.json .venv/.complete $(wildcard conversations/static_src/*.mjs conversations/static_src/vendor/*.js)
+node_modules/.complete: package.json package-lock.json .venv/.complete $(wildcard conversations/static_src/*.mjs conversations/static_src/vendor/*.js conversations/static_src/classic/*.js)
 	@echo "Building the page's libraries (once) …"
 	@deploy/npm.sh ci --silent --no-audit --no-fund
 	@deploy/npm.sh run --silent build

@@ -20,6 +20,19 @@ from conversations.permissions import MANAGE_MODELS, may_manage_models
 from streaming.protocol.commands import MAX_ATTACHMENTS
 
 Page = Callable[..., Coroutine[Any, Any, HttpResponse]]
+# What a model writes is drawn in a frame without an origin: it can run our scripts and style itself, and reach nothing.
+# Named by its address, and not by its origin, which is none, 'self' is this server.
+_DIAGRAM_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",  # a diagram brings its own style sheet, and places its parts by attributes
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'self'",
+        "sandbox allow-scripts",  # also where somebody opens it by itself
+    ]
+)
 
 
 def signed_in(page: Page) -> Page:
@@ -64,6 +77,15 @@ async def models(request: HttpRequest, boot: dict[str, Any]) -> HttpResponse:
     return render(request, "conversations/models.html", {"boot": boot})
 
 
+@require_safe
+async def diagram(request: HttpRequest) -> HttpResponse:
+    """The frame that one diagram is drawn in, for everybody: it knows nothing until the page around it tells it."""
+    response = render(request, "conversations/diagram.html")
+    response.headers["Content-Security-Policy"] = _DIAGRAM_POLICY
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
 def _boot(request: HttpRequest, *, username: str, staff: bool, manages: bool) -> dict[str, Any]:
     return {
         "username": username,
@@ -93,4 +115,5 @@ urlpatterns = [
     path("threads/<uuid:thread>", chat, name="thread"),
     path("settings", preferences, name="settings"),
     path("models", models, name="models"),
+    path("diagram", diagram, name="diagram"),
 ]

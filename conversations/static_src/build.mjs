@@ -1,23 +1,26 @@
-// Bundles each library of the page into one ES module: imported by relative path, no import map, no CDN.
+// Bundles each library of the page into one ES module: imported by relative path, no import map, no CDN. What is for a
+// frame without an origin becomes a classic script.
 import { build } from "esbuild";
 import { cp, readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-const here = new URL("./vendor/", import.meta.url);
 const output = new URL("../static/vendor/", import.meta.url);
-const entries = (await readdir(here)).filter((name) => name.endsWith(".js"));
 
-await build({
-  entryPoints: entries.map((name) => fileURLToPath(new URL(name, here))),
-  outdir: fileURLToPath(output),
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  minify: true,
-  legalComments: "inline",
-  conditions: ["production"],
-  logLevel: "info",
-});
+for (const [folder, format] of [["./vendor/", "esm"], ["./classic/", "iife"]]) {
+  const here = new URL(folder, import.meta.url);
+  const entries = (await readdir(here)).filter((name) => name.endsWith(".js"));
+  await build({
+    entryPoints: entries.map((name) => fileURLToPath(new URL(name, here))),
+    outdir: fileURLToPath(output),
+    bundle: true,
+    format,
+    target: "es2022",
+    minify: true,
+    legalComments: "inline",
+    conditions: ["production"],
+    logLevel: "info",
+  });
+}
 
 // The font that formulas are set in, with its licence. A browser fetches it when the first one is shown.
 const font = new URL("../../node_modules/@fontsource/stix-two-math/", import.meta.url);

@@ -111,6 +111,7 @@ PAGES = [
     call("GET", "threads/<uuid:thread>", signed_in_page()),  # the shell alone; whose thread it is, the API says
     call("GET", "settings", signed_in_page()),
     call("GET", "models", administrators_page()),
+    call("GET", "diagram", public()),  # an empty frame
     call("GET", "livez", public()),
     call("GET", "readyz", public()),
 ]

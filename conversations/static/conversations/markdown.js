@@ -8,6 +8,7 @@ import hljs from "../vendor/highlight.js";
 import MarkdownIt from "../vendor/markdown-it.js";
 import { inAlphabet } from "./alphabets.js";
 import { codeHead } from "./code_tools.js";
+import { asDiagrams, isDiagram } from "./diagrams.js";
 import { hostOf, isAllowed } from "./links.js";
 import { withMath } from "./math_rules.js";
 import * as tex from "./tex.js";
@@ -76,7 +77,10 @@ rules.image = (tokens, index) => {
   return `<a class="image-link" href="${escape(address)}">${escape(text)}</a>`;
 };
 
-rules.fence = (tokens, index) => codeBlock(tokens[index].content, tokens[index].info.trim().split(/\s+/)[0] ?? "");
+rules.fence = (tokens, index) => {
+  const block = codeBlock(tokens[index].content, tokens[index].info.trim().split(/\s+/)[0] ?? "");
+  return isDiagram(tokens[index]) ? `<div class="drawable">${block}</div>` : block;
+};
 rules.code_block = (tokens, index) => codeBlock(tokens[index].content, "");
 
 rules.math_inline = (tokens, index, _options, environment) => {
@@ -159,6 +163,7 @@ function furnished(fragment) {
   for (const block of fragment.querySelectorAll(".code-block")) {
     block.prepend(codeHead(block.getAttribute("data-language") ?? ""));
   }
+  asDiagrams(fragment);
   for (const table of fragment.querySelectorAll("mtable")) alignColumns(table);
   for (const letters of fragment.querySelectorAll("[mathvariant]:not([mathvariant=normal])")) {
     if (letters.childElementCount) continue;

@@ -4,6 +4,7 @@ import { GrowingCode, LONG } from "../growing_code.js";
 import { parser, render } from "../markdown.js";
 import { readSettings } from "../preferences.js";
 import * as tex from "../tex.js";
+import "./mermaid-diagram.js";
 
 /** After it was drawn the open block rests for so many times as long, but never longer than a reader would notice. */
 const REST = 3;
