@@ -78,3 +78,13 @@ async def test_who_is_not_staff_has_no_administration(chat: Chat) -> None:
     chat.watch.excuse("403")
     await chat.open("/admin/conversations/thread/")
     await expect(chat.page.locator(".transcript-page, #changelist")).to_have_count(0)
+
+
+async def test_a_diagram_is_drawn_in_the_transcript_as_in_the_page(windows: Windows, chat: Chat, staff: Person) -> None:
+    await chat.ask("```mermaid\ngraph LR\n  A[Ask] --> B[Answer]\n```\n\nSo.", model="echo-3:latest")
+    admin = await windows.usual(chat.server, staff, path=f"/admin/conversations/thread/{chat.thread_id}/transcript/")
+    await admin.page.get_by_label("Reason").fill(REASON)
+    await admin.page.get_by_role("button", name="Open the transcript").click()
+    await expect(admin.page.locator("mermaid-diagram iframe.is-drawn")).to_be_visible()
+    await admin.page.get_by_role("button", name="Source").click()
+    await expect(admin.page.locator("mermaid-diagram pre")).to_be_visible()
