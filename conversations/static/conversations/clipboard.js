@@ -1,3 +1,5 @@
+import { gettext } from "./words.js";
+
 /**
  * Copies text, and says so on the button for a moment. Plain HTTP has no clipboard of its own; there the old way does.
  *
@@ -10,7 +12,7 @@ export async function copyFrom(text, button, label = button) {
   if (button.dataset.said) return;
   const before = label.textContent;
   button.dataset.said = "yes";
-  label.textContent = done ? "Copied" : "Not allowed";
+  label.textContent = done ? gettext("Copied") : gettext("Not allowed");
   setTimeout(() => {
     label.textContent = before;
     delete button.dataset.said;

@@ -10,6 +10,7 @@ import { onSettings, readSettings } from "./preferences.js";
 import { Runs } from "./runs.js";
 import { initialState, Store } from "./store.js";
 import { Threads } from "./threads.js";
+import { gettext } from "./words.js";
 
 export class ChatPage {
   /** @param {Page.Boot} boot */
@@ -83,6 +84,6 @@ export class ChatPage {
   titled() {
     const { thread, threadId, threads } = this.store.state;
     const known = threads.items.find((one) => one.id === threadId);
-    document.title = `${known?.title || thread?.title || "New thread"} · chatserver`;
+    document.title = `${known?.title || thread?.title || gettext("New thread")} · chatserver`;
   }
 }

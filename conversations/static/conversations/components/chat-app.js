@@ -15,8 +15,8 @@ import "./thread-settings.js";
 import "./thread-sidebar.js";
 import "./undo-message.js";
 
-const MISSING = "This thread is not here. It may have been deleted, or it is not yours.";
-const DELETED = "This thread has been deleted.";
+const MISSING = gettext("This thread is not here. It may have been deleted, or it is not yours.");
+const DELETED = gettext("This thread has been deleted.");
 
 /** The whole page of the chat: the list beside the conversation, or in front of it where there is no room. */
 export class ChatApp extends PageElement {
@@ -45,11 +45,13 @@ export class ChatApp extends PageElement {
     const { state } = page.store;
     const inFront = this.narrow.matches && this.drawer;
     return html`
-      <a class="skip-link" href="#chat-input">To the message field</a>
+      <a class="skip-link" href="#chat-input">${gettext("To the message field")}</a>
       <div class="app ${this.drawer ? "is-drawer-open" : ""}">
         <div class="scrim" @click=${() => this.showDrawer(false)}></div>
         <thread-sidebar
           class="sidebar"
+          role="complementary"
+          aria-label=${gettext("Threads and account")}
           ?inert=${this.narrow.matches && !this.drawer}
           .boot=${page.boot}
           .threads=${state.threads}
@@ -91,12 +93,12 @@ export class ChatApp extends PageElement {
     return html`<header class="topbar">
       <button class="icon-button only-narrow" type="button" aria-expanded=${this.drawer ? "true" : "false"}
         @click=${() => this.showDrawer(true)}>
-        ${icons.menu}<span class="visually-hidden">Show the list</span>
+        ${icons.menu}<span class="visually-hidden">${gettext("Show the list")}</span>
       </button>
       <h1>${title(state)}</h1>
       ${state.view === "new" || state.view === "ready" ? this.settingsButton(planOf(state)) : nothing}
-      <a class="icon-button only-narrow" href=${this.page?.boot.urls.home ?? "/"} title="New thread">
-        ${icons.plus}<span class="visually-hidden">New thread</span>
+      <a class="icon-button only-narrow" href=${this.page?.boot.urls.home ?? "/"} title=${gettext("New thread")}>
+        ${icons.plus}<span class="visually-hidden">${gettext("New thread")}</span>
       </a>
     </header>`;
   }
@@ -118,17 +120,19 @@ export class ChatApp extends PageElement {
 
   /** @param {import("../page.js").ChatPage} page @param {Page.State} state */
   middle(page, state) {
-    if (isEmpty(state)) return html`<p class="greeting">What would you like to know?</p>`;
+    if (isEmpty(state)) return html`<h1 class="greeting">${gettext("What would you like to know?")}</h1>`;
     if (state.view === "missing" || state.view === "deleted") {
       return html`<div class="blank">
         <p>${state.view === "deleted" ? DELETED : MISSING}</p>
-        <a class="button" href=${page.boot.urls.home}>New thread</a>
+        <a class="button" href=${page.boot.urls.home}>${gettext("New thread")}</a>
       </div>`;
     }
     if (state.view === "failed") {
       return html`<div class="blank">
-        <p>The thread cannot be read.</p>
-        <button class="button" type="button" @click=${() => page.conversation.open(state.threadId)}>Retry</button>
+        <p>${gettext("The thread cannot be read.")}</p>
+        <button class="button" type="button" @click=${() => page.conversation.open(state.threadId)}>
+          ${gettext("Retry")}
+        </button>
       </div>`;
     }
     return html`<message-list
@@ -164,15 +168,15 @@ export class ChatApp extends PageElement {
     if (state.signedOut) {
       const back = `${page.boot.urls.login}?next=${encodeURIComponent(location.pathname)}`;
       return html`<div class="error-status" role="alert">
-        <p>You are signed out. Your answers go on; sign in to see them.</p>
-        <a class="button is-small" href=${back}>Sign in</a>
+        <p>${gettext("You are signed out. Your answers go on; sign in to see them.")}</p>
+        <a class="button is-small" href=${back}>${gettext("Sign in")}</a>
       </div>`;
     }
     if (!state.problem || state.view === "missing" || state.view === "deleted") return nothing;
     return html`<div class="error-status" role="alert">
       <p>${state.problem.message}</p>
       <button class="button is-small is-quiet" type="button" @click=${() => page.store.update({ problem: null })}>
-        Close
+        ${gettext("Close")}
       </button>
     </div>`;
   }
@@ -259,8 +263,8 @@ function planOf({ thread, plan }) {
 
 /** @param {Page.State} state */
 function title({ thread, view }) {
-  if (view === "missing" || view === "deleted") return "Nothing here";
-  return thread?.title || "New thread";
+  if (view === "missing" || view === "deleted") return gettext("Nothing here");
+  return thread?.title || gettext("New thread");
 }
 
 customElements.define("chat-app", ChatApp);

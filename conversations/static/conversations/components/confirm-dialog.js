@@ -1,4 +1,5 @@
 import { html } from "../../vendor/lit.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 
 /** A question before something that cannot be taken back. `ask` resolves to the answer. */
@@ -17,7 +18,7 @@ export class ConfirmDialog extends PageElement {
       <h2 id="confirm-title">${this.heading}</h2>
       <p>${this.sentence}</p>
       <form method="dialog" class="actions">
-        <button class="button" value="no">Cancel</button>
+        <button class="button" value="no">${gettext("Cancel")}</button>
         <button class="button is-danger" value="yes" data-testid="confirm-button">${this.verb}</button>
       </form>
     </dialog>`;

@@ -1,4 +1,5 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 
 /** One sentence with the remedy for each model server that is not well, or has no model yet; it goes by itself when that
@@ -19,7 +20,7 @@ export class ServerNotice extends PageElement {
     const empty = this.models?.servers.filter((server) => server.ok && server.kind === "ollama" && !this.has(server)) ?? [];
     if (!unwell.length && !empty.length) return nothing;
     return html`<div class="note note-warning server-notice" role="status">
-      ${unwell.map((server) => html`<p>${marked(server.message || `The model server ${server.name} cannot be reached.`)}</p>`)}
+      ${unwell.map((server) => html`<p>${marked(server.message || away(server))}</p>`)}
       ${empty.map((server) => this.pullOne(server))}
     </div>`;
   }
@@ -31,10 +32,15 @@ export class ServerNotice extends PageElement {
 
   /** @param {Wire.ModelServer} server */
   pullOne(server) {
-    const none = `The model server ${server.name} has no model yet.`;
-    if (!this.manage) return html`<p>${none} An administrator has to pull one.</p>`;
-    return html`<p>${none} <a href=${this.manage}>Pull one</a>.</p>`;
+    const none = gettext("The model server %(name)s has no model yet.", { name: server.name });
+    if (!this.manage) return html`<p>${none} ${gettext("An administrator has to pull one.")}</p>`;
+    return html`<p>${none} <a href=${this.manage}>${gettext("Pull one")}</a></p>`;
   }
+}
+
+/** @param {Wire.ModelServer} server */
+function away({ name }) {
+  return gettext("The model server %(name)s cannot be reached.", { name });
 }
 
 /** A command between backticks is shown as one. @param {string} sentence */
