@@ -1,4 +1,4 @@
-"""An answer as a page must render it: prose, lists, tables, formulas, and code, some of it long. Cut as tokenizers cut."""
+"""An answer as a page must render it: prose, lists, tables, formulas, and code, some of it long."""
 
 import re
 
@@ -17,9 +17,11 @@ _LIST = """1. First something **short**.
 3. At last the end of the list.
 
 """
-_TABLE = "| name | value | what it means |\n|---|---:|---|\n" + "".join(
-    f"| row {number} | {number * 37 % 101} | some words about row {number} |\n" for number in range(8)
-) + "\n"
+_TABLE = (
+    "| name | value | what it means |\n|---|---:|---|\n"
+    + "".join(f"| row {number} | {number * 37 % 101} | some words about row {number} |\n" for number in range(8))
+    + "\n"
+)
 _FORMULA = "$$\n\\int_0^\\infty e^{-x^2}\\,dx = \\frac{\\sqrt{\\pi}}{2}\n$$\n\n"
 
 

@@ -1,6 +1,5 @@
 """Every page and what can be seen on it, looked at by axe (https://github.com/dequelabs/axe-core): at 360 and 1440
-pixels, light and dark. It finds a good part of what WCAG 2.2 AA forbids; the other
-tests have the keyboard and the words.
+pixels, light and dark. It finds a good part of what WCAG 2.2 AA forbids; the other tests have the keyboard and words.
 """
 
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.support.browser import Chat, Windows
+from tests.support.browser import Chat, Windows, choose_of_row
 from tests.support.environment import ROOT
 from tests.support.people import People
 from tests.support.server import ChatServer
@@ -88,3 +87,37 @@ async def test_a_conversation(windows: Windows, server: ChatServer, people: Peop
     await chat.page.set_viewport_size({"width": 360, "height": 740})
     await chat.page.get_by_role("button", name="Show the list").click()
     await look(chat.page, "the list in front")
+
+
+async def test_what_opens_above_a_conversation(windows: Windows, server: ChatServer, people: People) -> None:
+    chat: Chat = await (await windows.fresh(server, people["ada"], size=(1440, 900))).open("/")
+    page = chat.page
+    await chat.ask("Once", model="echo-3:latest")
+    await page.get_by_test_id("regenerate-button").click()
+    await expect(chat.answer.locator(".versions")).to_be_visible()
+    await chat.ended()
+    await look(page, "versions")
+    await chat.answer.locator("menu-button button").first.click()
+    await look(page, "the menu of an answer")
+    await page.keyboard.press("Escape")
+    await page.locator(".user-message").first.hover()
+    await page.get_by_test_id("edit-button").click()
+    await look(page, "a question in other words")
+    await page.keyboard.press("Escape")
+    await page.get_by_test_id("thread-settings").click()
+    await page.get_by_label("Temperature").fill("3")
+    await page.get_by_test_id("save-settings").click()
+    await look(page, "the settings of a thread")
+    await page.keyboard.press("Escape")
+    await chat.model.click()
+    await page.get_by_test_id("compare").check()
+    await chat.option("ollama/plain:latest").click()
+    await look(page, "the list of models")
+    await page.keyboard.press("Escape")
+    await chat.send("Both")
+    await expect(page.locator(".answer-column .answer-foot")).to_have_count(2)
+    await look(page, "answers side by side")
+    await page.set_viewport_size({"width": 1440, "height": 900})
+    await choose_of_row(page.locator("thread-row").first, "Archive")
+    await expect(page.locator(".undo")).to_contain_text("in the archive")
+    await look(page, "the way back")

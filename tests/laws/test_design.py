@@ -104,7 +104,7 @@ def test_every_colour_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted({name for path in sheets() for name in re.findall(r"var\(--([\w-]+)", path.read_text())})
+    "name", sorted({name for path in sheets() for name in re.findall(r"var\(--([\w-]+)\)", path.read_text())})
 )
 def test_every_token_that_is_used_is_there(name: str) -> None:
     defined = {each for path in SHEETS.glob("*.css") for each in re.findall(r"--([\w-]+):", path.read_text())}

@@ -62,18 +62,21 @@ export class MenuButton extends PageElement {
   }
 
   content() {
+    const [first] = this.choices().filter((one) => "name" in one);
     return this.choices().map((one) =>
-      "heading" in one ? html`<p class="menu-heading" role="presentation">${one.heading}</p>` : this.item(one),
+      "heading" in one
+        ? html`<p class="menu-heading" role="presentation">${one.heading}</p>`
+        : this.item(one, "name" in first && one.name === first.name),
     );
   }
 
-  /** @param {Choice} choice */
-  item({ name, text, icon, danger, disabled }) {
+  /** @param {Choice} choice @param {boolean} first what the keyboard comes to */
+  item({ name, text, icon, danger, disabled }, first) {
     return html`<button
       class="menu-item ${danger ? "is-danger" : ""}"
       type="button"
       role="menuitem"
-      tabindex="-1"
+      tabindex=${first ? "0" : "-1"}
       aria-disabled=${disabled ? "true" : nothing}
       @click=${() => this.choose(name, disabled)}
     >
