@@ -4,6 +4,7 @@
 # make chaos  break everything at random, some 300 kills, and prove that nothing is lost (half an hour)
 # make chaos-table  the same, and write what came of it into docs/reliability.md
 # make bench  what a token, a question and a reader cost, beside their limits (an hour; SHORT=1 takes two minutes)
+# make bench-page  how smooth a long answer is in a real browser (two minutes; SHORT=1 takes half a minute)
 # make bench-table  the same, and write the table into docs/performance.md
 # make bench-plots  draw how costs grow into docs/plots (ten minutes)
 # make proofs hundreds of random histories, a thousand random runs and properties, where CI is content with some
@@ -16,7 +17,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check lint types page bench bench-table bench-plots chaos chaos-table attacks proofs sabotage format clean
+.PHONY: run setup vendor test check lint types page bench bench-page bench-table bench-plots chaos chaos-table attacks proofs sabotage format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -72,6 +73,9 @@ attacks: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench $(if $(SHORT),--short)
+
+bench-page: setup
+	@$(BIN)/python -m tests.bench.browser $(if $(SHORT),--short)
 
 bench-table: setup
 	@$(BIN)/python -m tests.bench --write

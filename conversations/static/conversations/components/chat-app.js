@@ -1,5 +1,7 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { APPLE } from "../apple.js";
 import { isPlain } from "../parameters.js";
+import { keysOf, neighbour, SHORTCUTS, shortcutFor } from "../shortcuts.js";
 import { statusOf } from "../status.js";
 import { columnsOf } from "../versions.js";
 import { gettext } from "../words.js";
@@ -10,11 +12,13 @@ import "./confirm-dialog.js";
 import "./live-region.js";
 import "./message-list.js";
 import "./server-notice.js";
+import "./shortcut-sheet.js";
 import "./status-line.js";
 import "./thread-settings.js";
 import "./thread-sidebar.js";
 import "./undo-message.js";
 
+const SHEET = SHORTCUTS.filter((one) => one.name === "sheet" && one.typing).flatMap((one) => keysOf(one, APPLE));
 const MISSING = gettext("This thread is not here. It may have been deleted, or it is not yours.");
 const DELETED = gettext("This thread has been deleted.");
 
@@ -30,7 +34,8 @@ export class ChatApp extends PageElement {
     this.narrow = matchMedia("(max-width: 55rem)");
     this.narrow.addEventListener("change", () => this.requestUpdate());
     this.addEventListener("click", this.clicked);
-    this.addEventListener("keydown", this.keydown);
+    this.keydown = this.keydown.bind(this);
+    this.addEventListener("edit-last-question", () => this.editLast());
     this.addEventListener("sidebar-close", () => this.showDrawer(false));
     this.addEventListener("thread-rename", (event) => this.rename(/** @type {CustomEvent} */ (event)));
     this.addEventListener("thread-pin", (event) => this.pin(/** @type {CustomEvent} */ (event)));
@@ -75,6 +80,9 @@ export class ChatApp extends PageElement {
               .onLook=${() => page.models.wanted()}
             ></chat-composer>
           </div>
+          ${isEmpty(state)
+            ? html`<p class="keys-hint">${gettext("Keyboard shortcuts:")} ${SHEET.map((key) => html`<kbd>${key}</kbd>`)}</p>`
+            : nothing}
         </main>
       </div>
       <live-region .state=${state}></live-region>
@@ -85,6 +93,7 @@ export class ChatApp extends PageElement {
       ></undo-message>
       <confirm-dialog></confirm-dialog>
       <thread-settings></thread-settings>
+      <shortcut-sheet></shortcut-sheet>
     `;
   }
 
@@ -192,9 +201,68 @@ export class ChatApp extends PageElement {
     if (link.pathname === this.page.boot.urls.home) this.querySelector("textarea")?.focus();
   }
 
+  connectedCallback() {
+    super.connectedCallback();
+    addEventListener("keydown", this.keydown);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    removeEventListener("keydown", this.keydown);
+  }
+
   /** @param {KeyboardEvent} event */
   keydown(event) {
-    if (event.key === "Escape" && this.drawer) this.showDrawer(false);
+    if (event.defaultPrevented || document.querySelector("dialog:modal")) return;
+    const field = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
+    const name = shortcutFor(event, Boolean(field));
+    if (name && this.perform(name)) event.preventDefault();
+    else if (event.key === "Escape" && this.drawer) this.showDrawer(false);
+  }
+
+  /** @param {string} name @returns {boolean} whether there was something to do */
+  perform(name) {
+    const { page } = this;
+    if (!page) return false;
+    const { threads, threadId } = page.store.state;
+    switch (name) {
+      case "new-thread":
+        page.navigate(page.boot.urls.home);
+        this.querySelector("textarea")?.focus();
+        return true;
+      case "previous-thread":
+      case "next-thread": {
+        const thread = neighbour(threads.items, threadId, name === "next-thread" ? 1 : -1);
+        return thread !== null && page.navigate(page.boot.urls.threads + thread.id);
+      }
+      case "write":
+        document.getElementById("chat-input")?.focus();
+        return true;
+      case "models":
+        this.one("model-picker").toggle();
+        return true;
+      case "stop":
+        if (!page.conversation.busy) return false;
+        page.conversation.stop();
+        return true;
+      default:
+        this.one("shortcut-sheet").show();
+        return true;
+    }
+  }
+
+  /** The last question in other words; not while it is being answered. */
+  editLast() {
+    if (this.page?.conversation.busy) return;
+    const questions = /** @type {NodeListOf<import("./question-message.js").QuestionMessage>} */ (
+      this.querySelectorAll("question-message")
+    );
+    [...questions].at(-1)?.edit(true);
+  }
+
+  /** One of the parts of which there is one. @param {string} name @returns {any} */
+  one(name) {
+    return this.querySelector(name);
   }
 
   /** @param {boolean} open */

@@ -186,6 +186,9 @@ export class ChatComposer extends PageElement {
 
   /** @param {KeyboardEvent} event */
   keydown(event) {
+    if (event.key === "ArrowUp" && !this.text && !event.altKey) {
+      this.dispatchEvent(new Event("edit-last-question", { bubbles: true }));
+    }
     if (!sends(event, this.state?.settings.sendKey ?? "enter") || this.fingers) return;
     event.preventDefault();
     this.send();

@@ -1,4 +1,5 @@
 import { html, live, nothing } from "../../vendor/lit.js";
+import { APPLE } from "../apple.js";
 import { onSettings, readSettings, saveSettings } from "../preferences.js";
 import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
@@ -32,7 +33,7 @@ const THINKING = [
 /** @type {[Page.Settings["sendKey"], string][]} */
 const KEYS = [
   ["enter", gettext("Enter")],
-  ["modifier-enter", /Mac|iP(hone|ad)/.test(globalThis.navigator?.userAgent ?? "") ? "⌘ Enter" : gettext("Ctrl and Enter")],
+  ["modifier-enter", APPLE ? "⌘ Enter" : gettext("Ctrl and Enter")],
 ];
 
 /** How answers come and how the page looks; kept in this browser, in force at once in all its tabs. */
