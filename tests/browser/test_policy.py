@@ -75,3 +75,13 @@ async def test_the_administration(windows: Windows, server: ChatServer, people: 
         await admin.open(f"/admin/{path}")
         await expect(admin.page.locator("#content")).to_be_visible()
     server.spoil(change, 0, 0)
+
+
+async def test_the_page_can_be_installed(chat: Chat) -> None:
+    tools = await chat.page.context.new_cdp_session(chat.page)
+    manifest = await tools.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert '"start_url": "/"' in manifest["data"]
+    found = (await tools.send("Page.getInstallabilityErrors"))["installabilityErrors"]
+    # The browser of these tests keeps nothing; and an address without TLS is told by another.
+    assert {one["errorId"] for one in found} <= {"in-incognito", "not-from-secure-origin"}

@@ -116,7 +116,7 @@ def test_the_page_and_the_api_show_it(user: Any, token_for: Any) -> None:
     made("--user", "ada", "--threads", "60", "--messages", "600")
     client = Client(headers={"Authorization": f"Bearer {token_for(user)}"})
     threads = client.get("/api/v1/threads").json()
-    assert len(threads["results"]) == 50
+    assert len([thread for thread in threads["results"] if not thread["pinned"]]) == 50
     assert len({thread["title"] for thread in threads["results"]}) > 40
     shown = client.get(f"/api/v1/threads/{threads['results'][0]['id']}/messages").json()
     assert shown["results"][-1]["id"] == threads["results"][0]["head"]

@@ -71,11 +71,13 @@ def test_runs_under_way_stand_with_their_threads(user: Any) -> None:
     }
 
 
-def test_a_page_is_two_queries(user: Any, django_assert_num_queries: Any) -> None:
+def test_a_page_is_two_queries_and_the_first_one_more(user: Any, django_assert_num_queries: Any) -> None:
     for _ in range(5):
         ask(user)
+    with django_assert_num_queries(3):
+        page = selectors.thread_page(owner_id=user.pk, cursor=None, size=2)
     with django_assert_num_queries(2):
-        selectors.thread_page(owner_id=user.pk, cursor=None)
+        selectors.thread_page(owner_id=user.pk, cursor=page.next)
 
 
 @pytest.mark.parametrize(
