@@ -22,6 +22,7 @@ Gate = Literal[
     "model",  # its server is not for this person
     "attachment",
     "own_token",  # unknown, or another person's
+    "own_session",  # the same
     "csrf",  # the request does not prove that our own page made it
     "origin",  # another page made it
     "media_type",  # a session's body that a plain form of another page could have sent

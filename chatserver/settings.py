@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "allauth",
     "allauth.account",
+    "allauth.usersessions",
     "chatserver",
     "chatserver.accounts",
     "conversations",

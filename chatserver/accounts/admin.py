@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from allauth.account.admin import EmailAddressAdmin
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.sites import AdminSite
@@ -99,7 +100,7 @@ class RolesAdmin(OfAdministrators, GroupAdmin):
     pass
 
 
-admin.site.unregister([EmailAddress, Group])
+admin.site.unregister([EmailAddress, Group, UserSession])  # a session is its person's alone
 admin.site.register(EmailAddress, AddressAdmin)
 admin.site.register(Group, RolesAdmin)
 

@@ -1,8 +1,9 @@
-"""``/api/v1/me`` and ``/api/v1/tokens``."""
+"""``/api/v1/me``, ``/api/v1/tokens`` and ``/api/v1/sessions``."""
 
 from typing import Any
 from uuid import UUID
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.urls import path
@@ -11,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from chatserver.accounts.browsers import end_others, sessions_of
 from chatserver.accounts.models import SCOPES, ApiToken, User
-from chatserver.accounts.permissions import MayManage, SignedIn, access_token, own_tokens
+from chatserver.accounts.permissions import MayManage, SignedIn, access_session, access_token, own_tokens
 from chatserver.accounts.principal import Principal, principal_of
 from chatserver.accounts.services import create_token, revoke_token
 
@@ -68,6 +70,19 @@ class TokenListSerializer(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
+class SessionSerializer(serializers.ModelSerializer[UserSession]):
+    """Never its key, which would let its reader in."""
+
+    current = serializers.SerializerMethodField()
+
+    class Meta:
+        model = UserSession
+        fields = ["id", "created_at", "ip", "user_agent", "current"]
+
+    def get_current(self, session: UserSession) -> bool:
+        return bool(session.session_key == self.context["key"])
+
+
 class Me(APIView):
     metadata_class = None
     permission_classes = [SignedIn]
@@ -108,6 +123,34 @@ class TokenDetail(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class Sessions(APIView):
+    """The person's own, beside those of programs, which have tokens."""
+
+    metadata_class = None
+    permission_classes = [SignedIn, MayManage]
+
+    def get(self, request: Request) -> Response:
+        principal = _principal(request)
+        rows = sessions_of(principal.user_id)
+        told = SessionSerializer(rows, many=True, context={"key": principal.session_key}).data
+        return Response({"results": told, "next": None})
+
+    def delete(self, request: Request) -> Response:
+        """All but the one that asks."""
+        principal = _principal(request)
+        end_others(principal.user_id, but=principal.session_key)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SessionDetail(APIView):
+    metadata_class = None
+    permission_classes = [SignedIn, MayManage]
+
+    def delete(self, request: Request, session_id: str) -> Response:
+        access_session(_principal(request), session_id).end()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 def _principal(request: Request) -> Principal:
     principal = principal_of(request._request)
     assert principal is not None, "the permission classes have let nobody in"
@@ -118,4 +161,6 @@ api_urlpatterns = [
     path("me", Me.as_view(), name="me"),
     path("tokens", Tokens.as_view(), name="tokens"),
     path("tokens/<uuid:token_id>", TokenDetail.as_view(), name="token"),
+    path("sessions", Sessions.as_view(), name="sessions"),
+    path("sessions/<str:session_id>", SessionDetail.as_view(), name="session"),
 ]

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from allauth.usersessions.models import UserSession
 from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework.permissions import BasePermission
@@ -44,3 +45,13 @@ def access_token(principal: Principal, token_id: UUID) -> ApiToken:
         refused("own_token", user=principal.user_id, token=principal.token_id, id=token_id)
         raise Http404
     return token
+
+
+def access_session(principal: Principal, session_id: str) -> UserSession:
+    """Raises Http404 for what is not there, and for what is not theirs."""
+    number = int(session_id) if session_id.isascii() and session_id.isdecimal() and len(session_id) < 19 else None
+    session: UserSession | None = UserSession.objects.filter(user_id=principal.user_id, pk=number).first()
+    if session is None:
+        refused("own_session", user=principal.user_id, token=principal.token_id, id=session_id)
+        raise Http404
+    return session

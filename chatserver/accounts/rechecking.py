@@ -20,7 +20,7 @@ def recheck(principals: Collection[Principal]) -> dict[Principal, Principal | No
     """
     ids = {each.token_id for each in principals if each.token_id is not None}
     tokens = {token.pk: of_token(token) for token in live_tokens(ids)}
-    sessions = _sessions({each.session_key for each in principals if each.session_key is not None})
+    sessions = live_sessions({each.session_key for each in principals if each.session_key is not None})
     return {
         each: tokens.get(each.token_id) if each.token_id is not None else sessions.get(each.session_key or "")
         for each in principals
@@ -30,7 +30,8 @@ def recheck(principals: Collection[Principal]) -> dict[Principal, Principal | No
 arecheck = sync_to_async(recheck)
 
 
-def _sessions(keys: Collection[str]) -> dict[str, Principal]:
+def live_sessions(keys: Collection[str]) -> dict[str, Principal]:
+    """Those of the sessions that still let somebody in, and whom. Two queries."""
     if not keys:
         return {}
     rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())

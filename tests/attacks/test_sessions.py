@@ -19,7 +19,12 @@ SAFE = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-READS = [row for row in (*CALLS, *PAGES, *ACCOUNT_PAGES, *SITE) if row.method == "GET" and "(?P" not in row.address]
+# But the frame of diagrams, which has a policy of its own.
+READS = [
+    row
+    for row in (*CALLS, *PAGES, *ACCOUNT_PAGES, *SITE)
+    if row.method == "GET" and "(?P" not in row.address and row.address != "diagram"
+]
 
 
 def check(answer: Answer, *, private: bool, api: bool) -> None:
@@ -48,6 +53,19 @@ def test_every_answer_carries_the_headers_of_safety(world: World, row: Any, role
     address = "/" + world.filled(row.address, role) + row.query
     answer = world.inside.request("GET", address, headers=headers, parts=2 * row.endless)
     check(answer, private=role is not R.NOBODY, api=row.address.startswith("api/"))
+
+
+def test_the_frame_of_a_diagram_can_be_framed_by_our_pages_alone_and_reach_nothing(world: World) -> None:
+    """A39: it may style itself, has no origin, and is the same for everybody."""
+    for role in (R.OWNER, R.NOBODY):
+        answer = world.inside.request("GET", "/diagram", headers=world.headers(role, changes=False))
+        framed = SAFE | {"x-frame-options": "SAMEORIGIN"}
+        assert {name: answer.header(name) for name in SAFE} == {name: framed[name] for name in SAFE}
+        policy = answer.header("content-security-policy").split("; ")
+        assert policy[0] == "default-src 'none'"
+        assert {"script-src 'self'", "frame-ancestors 'self'", "sandbox allow-scripts"} <= set(policy)
+        assert answer.header("set-cookie") == ""
+        assert SECRET.encode() not in answer.body
 
 
 @pytest.mark.parametrize("name", MODELS)

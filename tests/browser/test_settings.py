@@ -4,6 +4,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.support.browser import Chat, Windows
+from tests.support.people import PASSWORD, People
+from tests.support.server import ChatServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
 
@@ -43,6 +45,29 @@ async def test_what_stands_under_an_answer_and_whether_thinking_is_unfolded_is_a
     await expect(chat.answers.nth(1).locator("thinking-step button")).to_have_text("Thinking…")
     await expect(chat.answers.nth(1).locator("thinking-step button")).to_have_attribute("aria-expanded", "false")
     await chat.ended()
+
+
+async def test_who_is_signed_in_elsewhere_is_signed_out_from_here(
+    windows: Windows, server: ChatServer, people: People
+) -> None:
+    chats = [await windows.fresh(server) for _ in range(2)]
+    for chat in chats:
+        await chat.open("/accounts/login/?next=/settings")
+        await chat.page.locator("[name=login]").fill("bob")
+        await chat.page.locator("[name=password]").fill(PASSWORD)
+        await chat.page.locator("[name=password]").press("Enter")
+        await expect(chat.page.get_by_test_id("sessions")).to_contain_text("This one")
+    here, there = chats
+    await there.open("/")
+    await expect(there.field).to_be_visible()
+    await here.page.reload()
+    rows = here.page.get_by_test_id("sessions").locator("li")
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("Chrome on Linux")
+    await rows.filter(has=here.page.get_by_role("button")).get_by_role("button").click()
+    await expect(rows).to_have_count(1)
+    there.watch.excuse("401|WebSocket|ERR_")
+    await expect(there.page.get_by_role("alert")).to_contain_text("You are signed out.")
 
 
 async def test_the_key_that_sends_is_as_set(windows: Windows, chat: Chat) -> None:

@@ -22,11 +22,12 @@ STATUS: dict[str, int] = {
     "thread": 404,
     "run": 404,
     "own_token": 404,
+    "own_session": 404,
     "staff": 403,
     "right": 403,
     "attachment": 404,
 }
-NOT_THERE = ("thread", "run", "own_token", "attachment")
+NOT_THERE = ("thread", "run", "own_token", "own_session", "attachment")
 FORMS = "application/x-www-form-urlencoded"
 CELLS = [(row, role, verdict) for row in (*CALLS, *PAGES) for role, verdict in row.policy.items()]
 PAGE_CELLS = [(row, role, verdict) for row in ACCOUNT_PAGES for role, verdict in row.policy.items()]

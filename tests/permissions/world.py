@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -90,6 +91,8 @@ class World:
                 things["message_id"] = str(Message.objects.create(thread_id=things["thread_id"], **said).pk)
             if "attachment_id" in text:
                 things["attachment_id"] = self._attachment(user)
+            if "session_id" in text:
+                things["session_id"] = str(self._known_session(user))
             if "token_id" in text:
                 things["token_id"] = str(create_token(user=user)[0].pk)
         if text.startswith("api/v1/runs/<run_id>/approvals"):
@@ -139,6 +142,7 @@ class World:
             "thread": str(thread.pk),
             "run_id": str(run.pk),
             "token_id": str(token.pk),
+            "session_id": str(self._known_session(user)),
             "attachment_id": self._attachment(user, mark),
             "id": str(user.pk),
             "pull_id": str(ModelPull.objects.create(server="ollama", model="x:1", status="done").pk),
@@ -156,6 +160,11 @@ class World:
         browser = Client()
         browser.force_login(self.people[name])
         return str(browser.cookies[settings.SESSION_COOKIE_NAME].value)
+
+    def _known_session(self, user: User) -> int:
+        """One beside those that the matrix comes with."""
+        facts = {"user": user, "ip": "127.0.0.1", "session_key": self._session(user.username)}
+        return int(UserSession.objects.create(**facts).pk)
 
     def _token(self, name: str, scope: str) -> str:
         return create_token(user=self.people[name], scopes=[scope] if scope else None)[1]  # type: ignore[list-item]

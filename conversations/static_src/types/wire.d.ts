@@ -231,6 +231,15 @@ declare namespace Wire {
     data: any;
   }
 
+  /** Where the person is signed in. */
+  interface BrowserSession {
+    id: number;
+    created_at: string;
+    ip: string;
+    user_agent: string;
+    current: boolean;
+  }
+
   interface Token {
     id: string;
     name: string;

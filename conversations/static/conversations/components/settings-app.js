@@ -3,6 +3,7 @@ import { PageElement } from "./element.js";
 import { mark } from "./icons.js";
 import "./access-list.js";
 import "./confirm-dialog.js";
+import "./session-list.js";
 import "./settings-form.js";
 import "./token-list.js";
 
@@ -29,6 +30,7 @@ export class SettingsApp extends PageElement {
       <main class="settings">
         <h1>Settings</h1>
         <settings-form></settings-form>
+        <session-list .api=${api}></session-list>
         <token-list .api=${api}></token-list>
         ${boot.urls.models
           ? html`<section class="panel">
