@@ -71,6 +71,15 @@ export function placeOf(versions, message) {
 }
 
 /**
+ * Whether another place is to be shown; it is told anew for every message whenever anything changes.
+ *
+ * @param {ReturnType<typeof placeOf> | null} now @param {ReturnType<typeof placeOf> | null | undefined} before
+ */
+export function placeChanged(now, before) {
+  return now?.at !== before?.at || now?.of !== before?.of || now?.before !== before?.before || now?.after !== before?.after;
+}
+
+/**
  * The answers to show side by side at the end of the branch: those that one send asked for, by lane.
  *
  * @param {Pick<Page.State, "messages" | "alongside" | "runs">} state

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { load } from "../support/modules.mjs";
 
-const { columnsOf, exchanged, isAbove, isElsewhere, placed, placeOf, withListed } = await load("conversations/versions.js");
+const { columnsOf, exchanged, isAbove, isElsewhere, placeChanged, placed, placeOf, withListed } = await load("conversations/versions.js");
 
 const message = (id, parent = null, role = "user", more = {}) => ({ id, parent_id: parent, role, content: id, ...more });
 const answer = (id, parent, more) => message(id, parent, "assistant", more);
@@ -108,5 +108,17 @@ describe("a run", () => {
     assert.equal(isAbove({ messages, older: "cursor" }, [answer("x", "gone")]), true);
     assert.equal(isAbove({ messages, older: "cursor" }, [answer("x", "q")]), false);
     assert.equal(isAbove({ messages: [], older: null }, [message("p", "gone")]), false);
+  });
+});
+
+describe("the place among versions", () => {
+  it("has changed where any of it has, and not because it is told anew", () => {
+    const place = { at: 2, of: 3, before: "a", after: "c" };
+    assert.equal(placeChanged({ ...place }, place), false);
+    for (const other of [{ at: 1 }, { of: 4 }, { before: "x" }, { after: null }]) {
+      assert.equal(placeChanged({ ...place, ...other }, place), true);
+    }
+    assert.equal(placeChanged(place, null), true);
+    assert.equal(placeChanged(null, undefined), false);
   });
 });

@@ -1,6 +1,7 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { segmentsOf } from "../segments.js";
 import { endingOf } from "../status.js";
+import { placeChanged } from "../versions.js";
 import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
@@ -18,7 +19,7 @@ export class AssistantMessage extends PageElement {
     settings: { attribute: false },
     progress: { attribute: false },
     last: { attribute: false },
-    place: { attribute: false },
+    place: { attribute: false, hasChanged: placeChanged },
     busy: { attribute: false },
     approvals: { attribute: false },
     conversation: { attribute: false },

@@ -3,12 +3,14 @@ import { useCode, wrapAll } from "../code_tools.js";
 import { GrowingCode, LONG } from "../growing_code.js";
 import { parser, render } from "../markdown.js";
 import { readSettings } from "../preferences.js";
+import { Smoothing, wholeLetters } from "../smoothing.js";
 import * as tex from "../tex.js";
 import "./mermaid-diagram.js";
 
 /** After it was drawn the open block rests for so many times as long, but never longer than a reader would notice. */
 const REST = 3;
 const LONGEST_REST = 60;
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
  * Untrusted Markdown, rendered while it grows: finished blocks stay as they are, only the open one is made anew.
@@ -16,8 +18,10 @@ const LONGEST_REST = 60;
  */
 export class MarkdownText extends HTMLElement {
   #text = "";
+  /** What of it stands there. */
+  #shown = "";
   #open = false;
-  #shown = 0;
+  #smoothing = new Smoothing();
   #done = 0;
   #checked = 0;
   /** @type {import("../markdown.js").Environment} */
@@ -47,12 +51,13 @@ export class MarkdownText extends HTMLElement {
     if (text === this.#text) return;
     if (!text.startsWith(this.#text)) this.#reset();
     this.#text = text;
+    if (this.#open) this.#smoothing.came(text.length, performance.now());
     this.#schedule();
   }
 
   /** How much of the text stands there by now; a benchmark watches it. */
   get shown() {
-    return this.#shown;
+    return this.#shown.length;
   }
 
   get open() {
@@ -62,6 +67,7 @@ export class MarkdownText extends HTMLElement {
   set open(open) {
     if (open === this.#open) return;
     this.#open = open;
+    this.#smoothing = new Smoothing();
     this.classList.toggle("is-growing", open);
     // The last words must not come after what is said below them.
     if (!open && this.isConnected) this.#draw();
@@ -80,21 +86,28 @@ export class MarkdownText extends HTMLElement {
   #draw() {
     this.#scheduled = false;
     const begun = performance.now();
+    this.#shown = this.#text.slice(0, this.#lengthAt(begun));
     // Of code whose fence is open nothing is finished.
-    if (this.#text.lastIndexOf("\n") > this.#checked && !this.#openCode()) this.#settle();
+    if (this.#shown.lastIndexOf("\n") > this.#checked && !this.#openCode()) this.#settle();
     this.#drawTail();
-    this.#shown = this.#text.length;
     const definitions = Object.keys(this.#environment.references ?? {}).length;
     if (definitions !== this.#definitions) this.#again(definitions);
     if (this.#environment.awaitsMath) this.#setMath();
     this.dispatchEvent(new Event("text-drawn", { bubbles: true }));
     const ended = performance.now();
     this.#notBefore = ended + Math.min((ended - begun) * REST, LONGEST_REST);
+    if (this.#shown !== this.#text) this.#schedule();
+  }
+
+  /** What stands there does not go away again, and what is whole is there at once. @param {number} now */
+  #lengthAt(now) {
+    if (!this.#open || STILL.matches) return this.#text.length;
+    return wholeLetters(this.#text, Math.max(this.#shown.length, this.#smoothing.shownAt(now)));
   }
 
   /** The open block. Code of hundreds of lines would take longer with every one of them. */
   #drawTail() {
-    const text = this.#text.slice(this.#done);
+    const text = this.#shown.slice(this.#done);
     const code = this.#openCode();
     if (!code) {
       this.#code = null;
@@ -109,16 +122,16 @@ export class MarkdownText extends HTMLElement {
   }
 
   #openCode() {
-    const long = this.#open && this.#text.length - this.#done > LONG;
-    return long ? openFence(this.#text.slice(this.#done)) : null;
+    const long = this.#open && this.#shown.length - this.#done > LONG;
+    return long ? openFence(this.#shown.slice(this.#done)) : null;
   }
 
   /** Moves what is finished out of the open block. */
   #settle() {
-    this.#checked = this.#text.lastIndexOf("\n");
-    const finished = finishedLength(parser, this.#text.slice(this.#done), this.#environment);
+    this.#checked = this.#shown.lastIndexOf("\n");
+    const finished = finishedLength(parser, this.#shown.slice(this.#done), this.#environment);
     if (!finished) return;
-    const block = this.#text.slice(this.#done, this.#done + finished);
+    const block = this.#shown.slice(this.#done, this.#done + finished);
     this.#tail.before(render(block, this.#environment));
     this.#done += finished;
     this.#code = null;
@@ -127,8 +140,8 @@ export class MarkdownText extends HTMLElement {
   /** A link definition has come, which earlier text may have used already. @param {number} definitions */
   #again(definitions) {
     this.#definitions = definitions;
-    this.replaceChildren(render(this.#text.slice(0, this.#done), this.#environment), this.#tail);
-    this.#tail.replaceChildren(render(this.#text.slice(this.#done), this.#environment));
+    this.replaceChildren(render(this.#shown.slice(0, this.#done), this.#environment), this.#tail);
+    this.#tail.replaceChildren(render(this.#shown.slice(this.#done), this.#environment));
   }
 
   /** There is a formula, and nothing yet that could set it. */
@@ -141,6 +154,8 @@ export class MarkdownText extends HTMLElement {
   }
 
   #reset() {
+    this.#shown = "";
+    this.#smoothing = new Smoothing();
     this.#done = 0;
     this.#checked = 0;
     this.#environment = {};

@@ -52,7 +52,7 @@ export class MessageList extends PageElement {
   }
 
   willUpdate() {
-    this.scrolling.before(this.state?.threadId ?? "", this.state?.messages[0]?.id ?? "");
+    this.scrolling.before(this.state?.threadId ?? "");
   }
 
   updated() {

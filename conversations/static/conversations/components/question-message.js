@@ -2,6 +2,7 @@ import { html, nothing } from "../../vendor/lit.js";
 import { copyFrom } from "../clipboard.js";
 import { sends } from "../keys.js";
 import { readDraft, readSettings, saveDraft } from "../preferences.js";
+import { placeChanged } from "../versions.js";
 import { gettext } from "../words.js";
 import { filesOf } from "./attached-files.js";
 import { PageElement } from "./element.js";
@@ -12,7 +13,7 @@ import "./version-arrows.js";
 export class QuestionMessage extends PageElement {
   static properties = {
     message: { attribute: false },
-    place: { attribute: false },
+    place: { attribute: false, hasChanged: placeChanged },
     busy: { attribute: false },
     conversation: { attribute: false },
     editing: { state: true },
