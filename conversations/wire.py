@@ -45,6 +45,7 @@ def run_object(run: Run) -> objects.Run:
         first_token_at=time(run.first_token_at),
         finished_at=time(run.finished_at),
         finish_reason=run.finish_reason,
+        reason=run.reason,
         error=None if run.error is None else msgspec.convert(run.error, ErrorObject),
         usage=None if run.usage is None else msgspec.convert(run.usage, objects.Usage),
         timing=None if run.timing is None else msgspec.convert(run.timing, objects.Timing),

@@ -136,6 +136,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     known = {
         "model": run.model,
         "finish reason": run.finish_reason,
+        "ended early by": run.reason,
         "prompt tokens": usage.get("prompt_tokens"),
         "answer tokens": usage.get("completion_tokens"),
         "queued": _length(timing.get("queue_ms")),

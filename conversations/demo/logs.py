@@ -11,6 +11,7 @@ from streaming.protocol.errors import UpstreamStalled
 from streaming.protocol.lifecycle import RunStatus
 
 TOKENS_A_DELTA = 3
+_CUT_BY = "max_tokens"
 _FINISH = {RunStatus.COMPLETED: "stop", RunStatus.INCOMPLETE: "length"}
 
 
@@ -29,6 +30,7 @@ def end(run: Run, answer: Message, *, status: RunStatus, begun: Sequence[e.Event
     pruning leaves.
     """
     run.status, run.finish_reason = status, _FINISH.get(status)
+    run.reason = _CUT_BY if status is RunStatus.INCOMPLETE else None
     if status is RunStatus.CANCELLED:
         run.cancel_by, run.cancel_reason, run.cancel_requested_at = "user", "requested", run.finished_at
     if status is RunStatus.FAILED:
@@ -106,7 +108,7 @@ def _closing(run: Run, answer: Message) -> Iterator[e.Event]:
             )
             yield e.RunFailed(**common, run=told, error=fault)
         case _:
-            yield e.RunIncomplete(**common, run=told, reason="max_tokens")
+            yield e.RunIncomplete(**common, run=told, reason=_CUT_BY)
 
 
 def _common(run: Run) -> dict[str, str]:

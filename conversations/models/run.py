@@ -39,6 +39,8 @@ class Run(models.Model):
     cancel_by = models.CharField(max_length=40, blank=True, default="")
     cancel_reason = models.CharField(max_length=40, blank=True, default="")
     finish_reason = models.CharField(max_length=40, null=True, blank=True)
+    # Of an incomplete one: what its ``thread.run.incomplete`` gives as the reason; what the model server said is above.
+    reason = models.CharField(max_length=40, null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
     error_code = models.CharField(max_length=60, blank=True, default="")
     usage = models.JSONField(null=True, blank=True)

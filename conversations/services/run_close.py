@@ -75,6 +75,7 @@ def close_run(
         first_token_at=wire.moment(run.first_token_at),
         finished_at=finished_at,
         finish_reason=run.finish_reason,
+        reason=run.reason,
         error=wire.plain(run.error),
         error_code=run.error.code if run.error else "",
         usage=wire.plain(run.usage),

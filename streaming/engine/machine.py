@@ -510,6 +510,7 @@ class RunMachine:
             first_token_at=None if first is None else rfc3339(first),
             finished_at=rfc3339(at),
             finish_reason=outcome.finish_reason if isinstance(outcome, Completed | Incomplete) else None,
+            reason=outcome.reason if isinstance(outcome, Incomplete) else None,
             error=outcome.error if isinstance(outcome, Failed) else None,
             usage=self._measure.usage(),
             timing=self._measure.timing(at=at),

@@ -38,6 +38,7 @@ def _before_the_end(run: RunObject) -> RunObject:
         first_token_at=None,
         finished_at=None,
         finish_reason=None,
+        reason=None,
         error=None,
         usage=None,
         timing=None,

@@ -70,6 +70,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     first_token_at: str | None = None
     finished_at: str | None = None
     finish_reason: str | None = None
+    reason: str | None = None
     error: ErrorObject | None = None
     usage: Usage | None = None
     timing: Timing | None = None

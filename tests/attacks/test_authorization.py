@@ -206,7 +206,10 @@ def test_a_client_names_no_connection_and_no_user(world: World) -> None:
 # --- A15: mass assignment ------------------------------------------------------------------------------------------
 
 _THREAD = ("owner", "owner_id", "id", "title_by", "created_at", "share_digest", "feed_cursor")
-_RUN = ("owner", "status", "seq", "head", "role", "messages", "provider", "attempt", "lane", "waiting", "finish_reason")
+_RUN = (
+    *("owner", "status", "seq", "head", "role", "messages", "provider", "attempt", "lane", "waiting"),
+    *("finish_reason", "reason"),
+)
 
 
 @pytest.mark.parametrize("field", _THREAD)

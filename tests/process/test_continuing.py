@@ -74,5 +74,7 @@ async def test_nothing_is_lost_or_doubled_whatever_the_model_server_makes_of_it(
     if status == "incomplete":
         assert seen.end.data["reason"] == "interrupted"
         assert seen.one("thread.message.incomplete").data["reason"] == "interrupted"
-    message = (await ada.look(reply["run_id"]))["messages"][-1]
+    found = await ada.look(reply["run_id"])
+    assert found["run"]["reason"] == (None if status == "completed" else "interrupted")
+    message = found["messages"][-1]
     assert (message["content"], message["status"]) == (text, status)

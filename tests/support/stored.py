@@ -185,6 +185,7 @@ def close(
         finished_at=END,
         error=error,
         finish_reason="stop",
+        reason="interrupted" if status is RunStatus.INCOMPLETE else None,
         usage=objects.Usage(prompt_tokens=7, completion_tokens=11),
         timing=objects.Timing(queue_ms=5, first_token_ms=120, duration_ms=2000, tokens_per_second=5.5, chunks=2),
     )

@@ -1,6 +1,6 @@
 /** Numbers and times as people read them. Pure. */
 
-import { gettext, language } from "./words.js";
+import { gettext, language, ngettext } from "./words.js";
 
 /** @param {number} milliseconds */
 export function duration(milliseconds) {
@@ -33,27 +33,27 @@ export function about(milliseconds) {
   const parts = [];
   if (whole >= 60) parts.push(`${Math.floor(whole / 60)} min`);
   if (whole % 60) parts.push(`${whole % 60} s`);
-  return `about ${parts.join(" ")}`;
+  return gettext("about %(time)s", { time: parts.join(" ") });
 }
 
-const SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th", many: "th", zero: "th" };
-const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
-
-/** @param {number} position 3 is "3rd" */
-export function ordinal(position) {
-  return `${position.toLocaleString("en")}${SUFFIXES[ordinals.select(position)]}`;
-}
-
-/** First token, speed and tokens, as far as the model server says them.
+/** First token, speed and tokens, as far as the model server says them; where it does not count, that is said.
  * @param {Wire.Run} run @returns {string[]} */
 export function usageParts(run) {
   const { timing, usage } = run;
+  const [first, speed] = [timing?.first_token_ms, timing?.tokens_per_second];
+  const [said, read] = [usage?.completion_tokens, usage?.prompt_tokens];
   const parts = [];
-  if (timing?.first_token_ms != null) parts.push(`First token ${duration(timing.first_token_ms)}`);
-  if (timing?.tokens_per_second != null) parts.push(`${timing.tokens_per_second.toFixed(1)} tokens/s`);
-  if (usage?.completion_tokens != null) parts.push(counted(usage.completion_tokens, "token", "tokens"));
-  if (usage?.prompt_tokens != null) parts.push(`${usage.prompt_tokens.toLocaleString("en")} in the prompt`);
+  if (first != null) parts.push(gettext("First token %(time)s", { time: duration(first) }));
+  if (speed != null) parts.push(gettext("%(speed)s tokens/s", { speed: decimal(speed) }));
+  if (said != null) parts.push(ngettext("%(count)s token", "%(count)s tokens", said));
+  if (read != null) parts.push(gettext("%(tokens)s in the prompt", { tokens: read.toLocaleString(language) }));
+  if (first != null && said == null && read == null && run.finished_at) parts.push(gettext("tokens not counted"));
   return parts;
+}
+
+/** @param {number} value */
+function decimal(value) {
+  return value.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 }
 
 const UNITS = ["kB", "MB", "GB", "TB"];

@@ -51,6 +51,8 @@ declare namespace Wire {
     started_at?: string | null;
     finished_at?: string | null;
     finish_reason?: string | null;
+    /** Of an incomplete one. */
+    reason?: string | null;
     error?: Failure | null;
     usage?: Usage | null;
     timing?: Timing | null;

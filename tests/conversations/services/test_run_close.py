@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from conversations import wire
 from conversations.models import FeedEvent, Message, Run, RunEvent, RunLease, Step, Thread
 from conversations.services.run_cancel import cancel_run
 from conversations.services.run_close import EndRefused, LeaseLost
@@ -43,6 +44,12 @@ def test_the_log_is_whole_and_folds_to_what_the_rows_say(user: Any) -> None:
 def test_a_failure_keeps_its_code_on_the_row(user: Any) -> None:
     run = answer(ask(user).run, status=RunStatus.FAILED)
     assert (run.status, run.error_code, run.error["log_id"]) == ("failed", "upstream_stalled", "abc")
+
+
+def test_what_ended_an_answer_early_is_said_afterwards_as_it_was_told(user: Any) -> None:
+    run = answer(ask(user).run, status=RunStatus.INCOMPLETE)
+    told = log_of(run)[-1]["data"]
+    assert wire.run_object(run).reason == told["run"]["reason"] == told["reason"] == "interrupted"
 
 
 def test_the_lease_is_given_up(user: Any) -> None:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { load } from "../support/modules.mjs";
 
-const { about, beganAt, contextLength, dayGroup, duration, ordinal, usageParts, exactly } = await load("conversations/format.js");
+const { about, beganAt, contextLength, dayGroup, duration, usageParts, exactly } = await load("conversations/format.js");
 
 it("a duration is as exact as it is short", () => {
   const said = [0, 420, 1_250, 9_940, 12_400, 61_000, 3_600_000].map(duration);
@@ -14,11 +14,6 @@ it("what is only known roughly says so", () => {
   assert.deepEqual(said, ["about 1 s", "about 3 s", "about 45 s", "about 1 min", "about 1 min 30 s", "about 17 min"]);
 });
 
-it("a place is said as people say it", () => {
-  const said = [1, 2, 3, 4, 11, 12, 13, 21, 102, 1003].map(ordinal);
-  assert.deepEqual(said, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "1,003rd"]);
-});
-
 describe("what an answer cost", () => {
   it("is first token, speed and tokens", () => {
     const timing = { first_token_ms: 420, tokens_per_second: 38.04 };
@@ -26,6 +21,13 @@ describe("what an answer cost", () => {
     assert.deepEqual(usageParts({ timing, usage }), [
       "First token 0.42 s", "38.0 tokens/s", "1 token", "1,200 in the prompt",
     ]);
+  });
+
+  it("says so where the model server does not count", () => {
+    const run = { timing: { first_token_ms: 420 }, usage: { prompt_tokens: null, completion_tokens: null }, finished_at: "x" };
+    assert.deepEqual(usageParts(run), ["First token 0.42 s", "tokens not counted"]);
+    assert.deepEqual(usageParts({ ...run, finished_at: null }), ["First token 0.42 s"]);
+    assert.deepEqual(usageParts({ ...run, usage: { prompt_tokens: 7 } }), ["First token 0.42 s", "7 in the prompt"]);
   });
 
   it("is only what the model server says", () => {

@@ -149,7 +149,8 @@ def test_a_cut_off_answer_is_incomplete_and_its_calls_are_never_run(reason: str,
     events = say(machine, Text("x"), call(), finish=Finish(reason=reason, usage=SILENT))
     assert names(events)[-2:] == ["run.step.created", "run.step.cancelled"]
     assert machine.next == End(Incomplete(shown, reason))
-    assert machine.end(machine.next.outcome, at=CREATED + 3).run.finish_reason == reason
+    run = machine.end(machine.next.outcome, at=CREATED + 3).run
+    assert (run.finish_reason, run.reason) == (reason, shown)
 
 
 def test_a_finish_reason_from_outside_is_cleaned_and_bounded() -> None:
