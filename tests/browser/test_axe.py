@@ -72,7 +72,6 @@ async def test_a_conversation(windows: Windows, server: ChatServer, people: Peop
     await look(chat.page, "a message that waits")
     standin.release()
     await expect(chat.page.locator(".waiting-message")).to_have_count(0)
-    standin.release()
     await expect(chat.answers).to_have_count(2)
     await chat.says("t19")
     standin.release()
