@@ -32,7 +32,6 @@ SHIFTS = """() => {
     for (const one of list.getEntries()) window.shift += one.value;
   }).observe({ type: "layout-shift" });
 }"""
-# What drawing everything that has changed takes, as with every piece of an answer that comes: the best of ten.
 
 
 async def _long(chat: Chat, messages: int) -> None:
