@@ -53,6 +53,6 @@ async def test_what_is_denied_after_a_reload_does_not_run_and_the_answer_goes_on
     await chat.page.reload()
     await chat.answer.get_by_test_id("deny-button").click()
     await chat.ended()
-    await expect(chat.answer.locator(".tool-outcome")).to_contain_text("failed")
+    await expect(chat.answer.locator(".tool-outcome")).to_contain_text("not allowed")
     await expect(chat.answer.locator(".tool-error")).to_contain_text("the user did not allow it")
     assert journal(server) == before

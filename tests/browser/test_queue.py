@@ -50,7 +50,7 @@ async def test_who_waits_is_told_the_place_once_aloud_and_is_answered_when_it_is
         for run in reversed(others):
             await bob.cancel(run)
     await chat.ended()
-    await expect(aloud).to_have_text("Answer finished.")
+    await expect(aloud).to_have_text("Answer finished. 1 word.")
     assert await chat.text() == "Hello?"
 
 

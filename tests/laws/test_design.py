@@ -26,6 +26,7 @@ TEXT = [
     *(("danger", ground) for ground in ("paper", "raised", "sunken", "danger-soft")),
     *(("warning", ground) for ground in ("paper", "raised", "warning-soft")),
     ("paper", "ink"),
+    ("ink", "danger-soft"),
     *((f"code-{kind}", "sunken") for kind in ("keyword", "string", "number", "name", "comment")),
 ]
 # What is seen beside what: edges of fields and buttons, the ring of the focus; at least 3 : 1 (1.4.11).

@@ -1,5 +1,6 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { exactly } from "../format.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 
 /** What a tool is about to do, exactly, and the two answers. Each question is answered once. */
@@ -25,12 +26,12 @@ export class ApprovalQuestion extends PageElement {
   render() {
     const { approval, given } = this;
     if (!approval) return nothing;
-    return html`<div class="approval" role="group" aria-label=${`Approval of ${approval.tool}`}>
-      <p>May the tool <b>${approval.tool}</b> run with exactly this?</p>
-      <pre class="tool-output" tabindex="0" aria-label="Arguments">${exactly(approval.arguments)}</pre>
+    return html`<div class="approval" role="group" aria-label=${gettext("Approval of %(tool)s", { tool: approval.tool })}>
+      <p>${gettext("May the tool %(tool)s run with exactly this?", { tool: approval.tool })}</p>
+      <pre class="tool-output" tabindex="0" aria-label=${gettext("Arguments")}>${exactly(approval.arguments)}</pre>
       <div class="approval-answers">
-        ${this.button("approve", "Approve", "is-main")} ${this.button("deny", "Deny", "")}
-        ${given ? html`<span role="status">${given === "approve" ? "Approved." : "Denied."}</span>` : nothing}
+        ${this.button("approve", gettext("Approve"), "is-main")} ${this.button("deny", gettext("Deny"), "")}
+        ${given ? html`<span role="status">${given === "approve" ? gettext("Approved.") : gettext("Denied.")}</span>` : nothing}
       </div>
     </div>`;
   }

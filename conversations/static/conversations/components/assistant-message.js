@@ -1,4 +1,5 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { remedyOf } from "../remedies.js";
 import { segmentsOf } from "../segments.js";
 import { endingOf } from "../status.js";
 import { placeChanged } from "../versions.js";
@@ -98,11 +99,18 @@ export class AssistantMessage extends PageElement {
     ></tool-card>`;
   }
 
-  /** @param {Wire.Run} run */
-  failure(run) {
-    return html`<div class="error-status" role="alert">
-      <p>${run.error?.message ?? gettext("The answer failed.")}</p>
-      ${this.last
+  /** Said to screen readers by the live region: what failed long ago is not to be heard. @param {Wire.Run} run */
+  failure({ error }) {
+    const { words, again } = remedyOf(error);
+    return html`<div class="error-status" role="group" aria-label=${gettext("Error")}>
+      <div class="error-words">
+        <p>${error?.message ?? gettext("The answer failed.")}</p>
+        ${words ? html`<p class="remedy">${words}</p>` : nothing}
+        ${error?.log_id
+          ? html`<p class="log-number">${gettext("Number in the server's log: %(number)s", { number: error.log_id })}</p>`
+          : nothing}
+      </div>
+      ${this.last && again
         ? html`<button class="button is-small" type="button" ?disabled=${this.busy} @click=${this.again}>${gettext("Retry")}</button>`
         : nothing}
       ${this.message ? this.goesOn(this.message) : nothing}
