@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.support.browser import Chat, Windows
+from tests.support.client import Client
 from tests.support.people import People
 from tests.support.server import ChatServer
 from tests.support.standin import StandIn
@@ -240,3 +241,35 @@ async def test_a_stop_in_one_tab_is_seen_in_the_other(windows: Windows, chat: Ch
     await other.stop_button.click()
     await chat.ended()
     await expect(chat.answer.locator(".ending")).to_contain_text("Stopped.")
+
+
+async def test_why_an_answer_ended_early_is_the_same_after_a_reload(
+    windows: Windows, server: ChatServer, people: People
+) -> None:
+    chat = await windows.usual(server, people["ada"])
+    async with Client(server.url, people["ada"].token) as program:
+        made = await program.post(
+            "/api/v1/threads", {"model": "ollama/slow-40@40:latest", "parameters": {"max_tokens": 3}}
+        )
+    await chat.open(f"/threads/{made.json()['id']}")
+    await chat.send("Count")
+    for _ in range(2):
+        await expect(chat.answer.locator(".ending")).to_have_text("The answer reached its length limit.")
+        await expect(chat.answer.get_by_test_id("continue-button")).to_be_enabled()
+        await chat.page.reload()
+
+
+async def test_what_takes_long_to_begin_is_still_waited_for_also_after_a_reload(
+    windows: Windows, server: ChatServer, people: People
+) -> None:
+    chat = await windows.usual(server, people["ada"])
+    async with Client(server.url, people["ada"].token) as program:
+        made = await program.post("/api/v1/threads", {"model": "ollama/hang-headers"})
+    await chat.open(f"/threads/{made.json()['id']}")
+    await chat.send("Hello?")
+    await expect(chat.status).to_contain_text("Waiting for the model…")
+    await expect(chat.status).to_have_text(re.compile(r"Still waiting for the model…\s+1\d s"))
+    await chat.page.reload()
+    await expect(chat.status).to_have_text(re.compile(r"Still waiting for the model…\s+1\d s"), timeout=4000)
+    await chat.stop_button.click()
+    await chat.ended()
