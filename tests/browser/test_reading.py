@@ -143,5 +143,5 @@ async def test_a_thread_of_thousands_opens_with_a_few_and_however_many_are_loade
     newest = chat.page.locator(".question").last
     await expect(newest).to_have_text(f"Question {LONG - 2}")
     assert await newest.evaluate("one => one.checkVisibility()")
-    await chat.page.get_by_role("button", name="To the newest").click()
+    await chat.page.locator(".to-newest").click()
     await expect(chat.page.locator(".question").last).to_be_in_viewport()
