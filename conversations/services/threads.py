@@ -124,8 +124,8 @@ async def delete_thread(*, thread: Thread, patience: float = 2.0, undoable: bool
     A run that has not ended by then loses its lease with its row, so its worker is fenced out and writes nothing more;
     in one that is only put away it ends a little later. No thread is held while it waits: other requests need it.
     """
-    await sync_to_async(_cancel_runs)(thread)
     try:
+        await sync_to_async(_cancel_runs)(thread)
         for _ in range(round(patience / LOOK_EVERY)):
             if not await sync_to_async(_runs_in(thread).exists)():
                 break

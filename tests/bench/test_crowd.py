@@ -37,7 +37,7 @@ async def test_whoever_is_let_in_stays(chat: System) -> None:
 async def test_whoever_is_refused_is_counted(chat: System) -> None:
     """One person twice: twenty connections, where twelve may be open."""
     twice = System(chat.name, chat.pid, chat.port, chat.ways, [chat.tokens[0]] * 2)
-    crowd = await hold(twice, people=2, seconds=1)
+    crowd = await hold(twice, people=2, seconds=3)
     assert crowd.lost == 20 - 12
     assert crowd.faults
 

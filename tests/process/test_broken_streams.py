@@ -58,7 +58,7 @@ async def test_a_thread_that_is_deleted_in_mid_answer_stops_its_run_and_tells_it
         await socket.subscribe(run["id"])
         async with ada.events(run["id"]) as stream:
             await socket.until(lambda: "t3" in socket.runs[run["id"]].content, within=5)
-            deleted = await ada.http.delete(f"/api/v1/threads/{run['thread_id']}")
+            deleted = await ada.http.delete(f"/api/v1/threads/{run['thread_id']}?now=1")
             assert deleted.status_code == 204
             over_sse = await stream.until_end(within=5)
         over_socket = await socket.end_of(run["id"], within=5)

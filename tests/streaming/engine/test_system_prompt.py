@@ -87,10 +87,10 @@ async def test_a_send_that_waits_keeps_its_own(user: User) -> None:
 
 async def test_whoever_takes_the_run_over_asks_with_it_too(user: User) -> None:
     thread = await sync_to_async(thread_of)(user, system_prompt="Be brief.")
+    run = (await sync_to_async(ask)(user, thread=thread, system_prompt="Rhyme.", choose=lanes("model"))).run
+    await sync_to_async(Run.objects.filter(pk=run.pk).update)(provider="scripted", model="scripted/model")
+    await sync_to_async(Message.objects.filter(run=run).update)(model="scripted/model")
     async with running(user, [[asyncio.Event()]]) as bench:
-        run = (await sync_to_async(ask)(user, thread=thread, system_prompt="Rhyme.", choose=lanes("model"))).run
-        await sync_to_async(Run.objects.filter(pk=run.pk).update)(provider="scripted", model="scripted/model")
-        await sync_to_async(Message.objects.filter(run=run).update)(model="scripted/model")
         bench.engine.supervisor.look()
         await bench.until(run, "thread.run.in_progress")
         await bench.die()
