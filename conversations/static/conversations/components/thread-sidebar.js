@@ -1,9 +1,8 @@
-import { html, nothing, repeat } from "../../vendor/lit.js";
-import { dayGroup } from "../format.js";
+import { html, nothing } from "../../vendor/lit.js";
 import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons, mark } from "./icons.js";
-import "./thread-row.js";
+import "./thread-groups.js";
 
 /** The list of threads, newest first, and the ways to the rest of the product. */
 export class ThreadSidebar extends PageElement {
@@ -108,43 +107,20 @@ export class ThreadSidebar extends PageElement {
       return html`<p class="list-note">${note}</p>`;
     }
     return html`
-      ${groups(items, new Date()).map(
-        ([name, members]) => html`<section>
-          <h2>${name}</h2>
-          <ul>
-            ${repeat(members, (thread) => thread.id, (thread) => html`<li>${this.row(thread, boot)}</li>`)}
-          </ul>
-        </section>`,
-      )}
+      <thread-groups
+        .items=${items}
+        .current=${this.current}
+        .live=${this.live}
+        .home=${boot.urls.threads}
+        .ready=${status === "ready"}
+      ></thread-groups>
       ${next ? html`<p class="list-note list-end">${gettext("Reading more…")}</p>` : nothing}
     `;
-  }
-
-  /** @param {Wire.Thread} thread @param {Page.Boot} boot */
-  row(thread, boot) {
-    const current = thread.id === this.current;
-    return html`<thread-row
-      .thread=${thread}
-      .href=${boot.urls.threads + thread.id}
-      .current=${current}
-      .answering=${current ? this.live : thread.active_runs.length > 0}
-    ></thread-row>`;
   }
 
   close() {
     this.dispatchEvent(new CustomEvent("sidebar-close", { bubbles: true }));
   }
-}
-
-/** @param {Wire.Thread[]} threads newest first @param {Date} now @returns {[string, Wire.Thread[]][]} */
-function groups(threads, now) {
-  /** @type {Map<string, Wire.Thread[]>} */
-  const found = new Map();
-  for (const thread of threads) {
-    const name = thread.pinned ? gettext("Pinned") : dayGroup(thread.updated_at, now);
-    found.set(name, [...(found.get(name) ?? []), thread]);
-  }
-  return [...found];
 }
 
 customElements.define("thread-sidebar", ThreadSidebar);
