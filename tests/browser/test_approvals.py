@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import expect
 
+from tests.support.axe import look
 from tests.support.browser import Windows
 from tests.support.people import People
 from tests.support.processes import MakeServer
@@ -34,6 +35,7 @@ async def test_what_is_asked_is_shown_exactly_and_runs_when_it_is_approved_in_an
     await expect(asked.get_by_label("Arguments")).to_contain_text('"line": "buy\\u200b milk"')
     await expect(chat.status).to_contain_text("Waiting for your approval")
     assert journal(server) == []
+    await look(chat.page, "a question of a tool")
     other = await windows.tab(chat, f"/threads/{chat.thread_id}")
     await other.answer.get_by_test_id("approve-button").click()
     for tab in (other, chat):

@@ -1,42 +1,17 @@
-"""Every page and what can be seen on it, looked at by axe (https://github.com/dequelabs/axe-core): at 360 and 1440
-pixels, light and dark. It finds a good part of what WCAG 2.2 AA forbids; the other tests have the keyboard and words.
+"""Every page and what can be seen on it, looked at by axe. It finds a good part of what WCAG 2.2 AA forbids; the other
+tests have the keyboard and words.
 """
 
-from typing import Any
-
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
+from tests.support.axe import look
 from tests.support.browser import Chat, Windows, choose_of_row
-from tests.support.environment import ROOT
 from tests.support.people import People
 from tests.support.server import ChatServer
 from tests.support.standin import StandIn
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.asyncio(loop_scope="session")]
-AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOK = """async (tags) => {
-  const { violations } = await axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
-  return violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.target} ${node.html.slice(0, 120)}`));
-}"""
-SIZES = ((360, 740), (1440, 900))
-SCHEMES: tuple[Any, ...] = ("light", "dark")
-
-
-async def look(page: Page, state: str) -> None:
-    """Nothing is found in what is seen now, in any size and theme."""
-    found: list[str] = []
-    # In the page's own world a script element would be refused by its policy; evaluating is not the page's doing.
-    await page.evaluate(AXE)
-    for width, height in SIZES:
-        await page.set_viewport_size({"width": width, "height": height})
-        for scheme in SCHEMES:
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            found += [f"{state}, {width}, {scheme}: {one}" for one in await page.evaluate(LOOK, RULES)]
-            over = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            found += [f"{state}, {width}: {over} pixels beyond the edge"] if over > 0 else []
-    assert found == [], "\n".join(found)
 
 
 @pytest.mark.parametrize("path", ["login/", "signup/", "password/reset/", "setup/?code=x"])
@@ -80,6 +55,10 @@ async def test_a_conversation(windows: Windows, server: ChatServer, people: Peop
     for head in await chat.answer.locator(".step-head[aria-expanded=false]").all():
         await head.click()
     await look(chat.page, "steps")
+    await chat.send("Why?", model="think-20@20:latest")
+    await expect(chat.answer.locator("thinking-step")).to_be_visible()
+    await look(chat.page, "thinking")
+    await chat.ended()
     await chat.ask("Hello", model="error-mid:latest")
     await expect(chat.error.first).to_be_visible()
     await look(chat.page, "an answer that failed")

@@ -66,14 +66,14 @@ async def test_two_tabs_are_in_step(
         await expect(tab.page.locator(".question")).to_have_text(["Count with me"])
     # A name.
     await choose_of_row(rows.first, "Rename")
-    await rows.first.get_by_label("Title").fill("A better name")
+    await rows.first.get_by_label("Title").fill("In step")
     await rows.first.get_by_label("Title").press("Enter")
-    await expect(chat.titles.first).to_have_text("A better name")
-    await expect(chat.page.locator(".topbar h1")).to_have_text("A better name")
+    await expect(chat.titles.first).to_have_text("In step")
+    await expect(chat.page.locator(".topbar h1")).to_have_text("In step")
     # Gone, where it is open.
     await choose_of_row(rows.first, "Delete")
     await expect(chat.page.locator(".blank")).to_contain_text("This thread has been deleted.")
-    await expect(chat.titles.filter(has_text="A better name")).to_have_count(0)
+    await expect(chat.titles.filter(has_text="In step")).to_have_count(0)
     await expect(other.page.locator(".greeting")).to_be_visible()
 
 
@@ -159,6 +159,7 @@ async def test_a_page_that_was_frozen_is_whole_when_it_wakes(
     standin.release()
     await other.ended()
     await other.page.get_by_test_id("new-thread").click()
+    await expect(other.answers).to_have_count(0)
     await other.ask("Meanwhile", model="echo-3:latest")
     await _set_state(devtools, "active")
     await chat.ended()

@@ -1,5 +1,6 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { APPLE } from "../apple.js";
+import { firstRunOf } from "../first_run.js";
 import { isPlain } from "../parameters.js";
 import { keysOf, neighbour, SHORTCUTS, shortcutFor } from "../shortcuts.js";
 import { statusOf } from "../status.js";
@@ -9,6 +10,7 @@ import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 import "./chat-composer.js";
 import "./confirm-dialog.js";
+import "./first-run.js";
 import "./live-region.js";
 import "./message-list.js";
 import "./server-notice.js";
@@ -71,7 +73,9 @@ export class ChatApp extends PageElement {
           ${this.top(state)} ${this.middle(page, state)}
           <div class="dock">
             ${this.problems(page, state)} ${state.view === "ready" ? this.status(page, state) : nothing}
-            <server-notice .models=${state.models} .manage=${page.boot.urls.models}></server-notice>
+            ${isEmpty(state) && firstRunOf(state.models, state.threads)?.kind === "missing"
+              ? nothing
+              : html`<server-notice .models=${state.models} .manage=${page.boot.urls.models}></server-notice>`}
             <chat-composer
               .state=${state}
               .busy=${page.conversation.busy}
@@ -129,7 +133,7 @@ export class ChatApp extends PageElement {
 
   /** @param {import("../page.js").ChatPage} page @param {Page.State} state */
   middle(page, state) {
-    if (isEmpty(state)) return html`<h1 class="greeting">${gettext("What would you like to know?")}</h1>`;
+    if (isEmpty(state)) return welcome(page, state);
     if (state.view === "missing" || state.view === "deleted") {
       return html`<div class="blank">
         <p>${state.view === "deleted" ? DELETED : MISSING}</p>
@@ -322,6 +326,16 @@ export class ChatApp extends PageElement {
 /** @param {Page.State} state */
 function isEmpty({ view, pending, messages, threadId }) {
   return view === "new" && !messages.length && (pending === null || pending.threadId !== threadId);
+}
+
+/** @param {import("../page.js").ChatPage} page @param {Page.State} state */
+function welcome({ boot }, { models, threads }) {
+  const what = firstRunOf(models, threads);
+  const missing = what?.kind === "missing";
+  return html`<div class="welcome">
+    <h1 class="greeting">${missing ? gettext("One thing is missing: a model") : gettext("What would you like to know?")}</h1>
+    <first-run .what=${what} .models=${models} .urls=${boot.urls}></first-run>
+  </div>`;
 }
 
 /** @param {Page.State} state @returns {Page.Plan} */
