@@ -5,6 +5,7 @@
 # make chaos-table  the same, and write what came of it into docs/reliability.md
 # make bench  what a token, a question and a reader cost, beside their limits (an hour; SHORT=1 takes two minutes)
 # make bench-page  how smooth a long answer is in a real browser (two minutes; SHORT=1 takes half a minute)
+# make screenshots  the README's pictures and the icons of the installed page (half a minute)
 # make bench-table  the same, and write the table into docs/performance.md
 # make bench-plots  draw how costs grow into docs/plots (ten minutes)
 # make proofs hundreds of random histories, a thousand random runs and properties, where CI is content with some
@@ -17,7 +18,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check lint types page bench bench-page bench-table bench-plots chaos chaos-table attacks proofs sabotage format clean
+.PHONY: run setup vendor test check lint types page bench bench-page screenshots bench-table bench-plots chaos chaos-table attacks proofs sabotage format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -76,6 +77,10 @@ bench: setup
 
 bench-page: setup
 	@$(BIN)/python -m tests.bench.browser $(if $(SHORT),--short)
+
+screenshots: setup
+	@$(MANAGE) collectstatic --noinput --clear --verbosity 0
+	@$(BIN)/python -m tests.pictures
 
 bench-table: setup
 	@$(BIN)/python -m tests.bench --write

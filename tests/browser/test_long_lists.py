@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import expect
 
-from tests.support.browser import PHONE, WIDE, Chat, Windows
+from tests.support.browser import FRAMES, PHONE, WIDE, Chat, Windows
 from tests.support.long_threads import multiply
 from tests.support.people import People
 from tests.support.server import ChatServer
@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.asyncio(loop
 
 THREADS = 600
 FEW = 150
-FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 # Where in sight the list has no row. Below its last one there is a little room.
 HOLES = """() => {
   const box = document.querySelector(".thread-list").getBoundingClientRect();

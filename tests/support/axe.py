@@ -4,6 +4,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
+from tests.support.browser import FRAMES
 from tests.support.environment import ROOT
 
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text()
@@ -12,7 +13,6 @@ LOOK = """async (tags) => {
   const { violations } = await axe.run(document, { runOnly: tags, resultTypes: ["violations"] });
   return violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.target} ${node.html.slice(0, 120)}`));
 }"""
-FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"  # what follows the size
 SIZES = ((360, 740), (1440, 900))
 SCHEMES: tuple[Any, ...] = ("light", "dark")
 
@@ -26,7 +26,7 @@ async def look(page: Page, state: str) -> None:
         await page.set_viewport_size({"width": width, "height": height})
         for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await page.evaluate(FRAMES)
+            await page.evaluate(FRAMES)  # what follows the size
             found += [f"{state}, {width}, {scheme}: {one}" for one in await page.evaluate(LOOK, RULES)]
             over = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             found += [f"{state}, {width}: {over} pixels beyond the edge"] if over > 0 else []

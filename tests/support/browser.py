@@ -24,6 +24,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE = 15.0
+FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 WIDE = (1280, 800)
 PHONE = (360, 740)
 KEPT_TABS = 2
@@ -170,6 +171,7 @@ class Chat:
 
     async def ask(self, text: str, *, model: str | None = None) -> str:
         """Send it, wait for the end, and return what the answer says."""
+        await self.page.evaluate(FRAMES)  # what was clicked before is shown with the next one
         before = await self.answers.count()
         await self.send(text, model=model)
         await expect(self.answers).to_have_count(before + 1)
