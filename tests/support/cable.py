@@ -54,3 +54,58 @@ async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             writer.write(data)
             await writer.drain()
     writer.close()
+
+
+class Gateway(Cable):
+    """A proxy that does harm: it loses ``lost`` answers to a POST of a run, and says 502 or 504 in their place, though
+    the server has them; and where it is ``mute`` it lets a WebSocket begin and nothing through to the browser.
+    """
+
+    def __init__(self, port: int, *, lost: int = 0, status: int = 502, mute: bool = False) -> None:
+        super().__init__(port)
+        self.lost = lost
+        self.swallowed = 0
+        self._mute = mute
+        self._instead = b"HTTP/1.1 %d Lost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
+
+    async def _passed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._server_port)
+        ends = {writer, back}
+        self._writers |= ends
+        harm = _Harm()
+        await asyncio.gather(self._up(reader, back, harm), self._down(there, writer, harm))
+        self._writers -= ends
+
+    async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, harm: "_Harm") -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                head = data.split(b"\r\n", 1)[0]
+                harm.loses |= (
+                    self.lost > 0 and head.startswith(b"POST ") and b"/runs" in head and b"/cancel" not in head
+                )
+                harm.mutes |= self._mute and head.startswith(b"GET /ws/")
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, harm: "_Harm") -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                if harm.loses:
+                    self.lost -= 1
+                    writer.write(self._instead)
+                    break
+                if harm.mutes:
+                    data, harm.quiet = (b"" if harm.quiet else data[: data.index(b"\r\n\r\n") + 4]), True
+                    self.swallowed += not data
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+class _Harm:
+    """What is done to one connection."""
+
+    loses = False
+    mutes = False
+    quiet = False

@@ -11,9 +11,12 @@ export class ApiError extends Error {
 
   /** Whether the answer was lost: it may or may not have happened. */
   get lost() {
-    return this.status === 0;
+    return this.status === 0 || (BETWEEN.includes(this.status) && this.failure.code === `http_${this.status}`);
   }
 }
+
+/** What a proxy says in place of the server, which may have done what was asked. */
+const BETWEEN = [502, 503, 504];
 
 const NETWORK = { code: "network", message: "The server cannot be reached. Check your connection.", retryable: true };
 const TRIES = 5;
@@ -65,6 +68,21 @@ export class Api {
         onLost();
         await pause(Math.max(fault.failure.retry_after_ms ?? 0, 500 * 2 ** attempt * (0.5 + Math.random() / 2)));
       }
+    }
+  }
+
+  /**
+   * A POST that may take as long as an answer. Resolves with null where that was lost: then it is sent again, with the
+   * same key, in a shorter way.
+   *
+   * @param {string} path @param {unknown} body @param {string} key
+   */
+  async postLong(path, body, key) {
+    try {
+      return await this.call("POST", path, { body, key });
+    } catch (fault) {
+      if (fault instanceof ApiError && fault.lost) return null;
+      throw fault;
     }
   }
 

@@ -103,6 +103,11 @@ export class Sending {
         if (fault instanceof ApiError) throw fault;
       }
     }
+    await this.post(pending, threadId, body, onLost);
+  }
+
+  /** @private @param {Page.Pending} pending @param {string} threadId @param {object} body @param {() => void} onLost */
+  async post(pending, threadId, body, onLost) {
     const answer = await this.api.postOnce(`/threads/${threadId}/runs`, body, pending.key, onLost);
     for (const run of answer.runs ?? [answer.run]) {
       if (run.waiting) this.onWaits(run);
@@ -111,11 +116,14 @@ export class Sending {
     this.arrived(pending);
   }
 
-  /** Streaming is off: one request, whole answers.
+  /** Streaming is off: one request, whole answers. Where its way did not hold for so long, the runs are followed.
    * @private @param {Page.Pending} pending @param {string} threadId @param {object} body @param {() => void} onLost */
   async askWhole(pending, threadId, body, onLost) {
     try {
-      await this.api.postOnce(`/threads/${threadId}/runs?wait=true`, body, pending.key, onLost);
+      if (!(await this.api.postLong(`/threads/${threadId}/runs?wait=true`, body, pending.key))) {
+        onLost();
+        return await this.post(pending, threadId, body, onLost);
+      }
     } catch (fault) {
       // A run that failed answers with its error and has left its traces in the thread: those are shown instead.
       if (!(fault instanceof ApiError) || !fault.failure.details?.run_id) throw fault;

@@ -34,12 +34,14 @@ export function pollTransport(api, tabs, fetcher = (input, init) => fetch(input,
  */
 async function poll(url, snapshot, tabs, fetcher, signal, listener) {
   let whole = snapshot;
-  while (!signal.aborted) {
-    // The whole state is answered at once, so that the first round also proves the way to the server.
+  for (let first = true; !signal.aborted; first = false) {
+    // The first round is answered at once: it proves the way to the server, and no other tab's long wait is in its way.
     const waiting = (/** @type {number} */ seconds) => `?wait=${seconds}&after=${listener.cursor()}`;
-    const view = whole
-      ? await ask(url, fetcher, signal, listener)
-      : await tabs.turn(signal, (seconds) => ask(url + waiting(seconds), fetcher, signal, listener));
+    const now = whole ? "" : waiting(0);
+    const view =
+      whole || first
+        ? await ask(url + now, fetcher, signal, listener)
+        : await tabs.turn(signal, (seconds) => ask(url + waiting(seconds), fetcher, signal, listener));
     if (!view || signal.aborted) return;
     listener.opened();
     listener.heard();

@@ -86,6 +86,20 @@ describe("a send that must happen once", () => {
     assert.equal(asked.length, 2);
   });
 
+  it("goes out again where a proxy answers in place of the server", async () => {
+    for (const status of [502, 503, 504]) {
+      const { api: one, asked } = api(new Response("<html>", { status }), json({}));
+      await quickly(() => one.postOnce("/x", {}, "key", () => undefined));
+      assert.equal(asked.length, 2, String(status));
+    }
+  });
+
+  it("is not sent again where the server itself says that the model server failed", async () => {
+    const { api: one, asked } = api(refusal(502, "upstream_error", { retryable: true }));
+    await assert.rejects(one.postOnce("/x", {}, "key", () => undefined), ApiError);
+    assert.equal(asked.length, 1);
+  });
+
   it("is not sent again when it was refused", async () => {
     const { api: one, asked } = api(refusal(409, "thread_busy", { retryable: true }));
     await assert.rejects(one.postOnce("/x", {}, "key", () => undefined), ApiError);
@@ -97,6 +111,21 @@ describe("a send that must happen once", () => {
     const tried = quickly(() => one.postOnce("/x", {}, "key", () => undefined).catch((fault) => fault));
     assert.ok((await tried).lost);
     assert.equal(asked.length, 5);
+  });
+});
+
+describe("a send that takes as long as an answer", () => {
+  it("says where its answer was lost, and asks once", async () => {
+    for (const answer of [LOST, new Response("", { status: 504 })]) {
+      const { api: one, asked } = api(answer);
+      assert.equal(await one.postLong("/x", {}, "key"), null);
+      assert.equal(asked.length, 1);
+    }
+  });
+
+  it("fails where it was refused", async () => {
+    const { api: one } = api(refusal(409, "thread_busy"));
+    await assert.rejects(one.postLong("/x", {}, "key"), ApiError);
   });
 });
 

@@ -93,7 +93,7 @@ describe("a run is followed by long poll", () => {
     ]);
     assert.equal(reason, "terminal");
     assert.equal(state.messages[0].content, "Hello");
-    assert.deepEqual(asked, ["/api/v1/runs/r?wait=25&after=0", "/api/v1/runs/r?wait=25&after=3"]);
+    assert.deepEqual(asked, ["/api/v1/runs/r?wait=0&after=0", "/api/v1/runs/r?wait=25&after=3"]);
   });
 
   it("by its state where its log is gone", async () => {

@@ -58,4 +58,20 @@ describe("a reader who polls", () => {
     const { told } = await polled(2, waiting, ended([], 9));
     assert.deepEqual(told, ["thread.run.snapshot"]);
   });
+
+  it("looks at once, whatever other tabs wait for", async () => {
+    const asked = [];
+    const fetcher = async (url) => {
+      asked.push(url);
+      return { ok: true, status: 200, headers: new Headers(), json: async () => ended([], 9) };
+    };
+    const busy = { turn: () => new Promise(() => undefined) };
+    let state = { ...emptyState(), last: 2 };
+    await new Promise((closed) => {
+      const envelope = (one) => ({ state } = apply(state, one));
+      const listener = { cursor: () => state.last, opened() {}, heard() {}, envelope, closed };
+      pollTransport("/api/v1", busy, fetcher)({ runId: "r", snapshot: false }, listener);
+    });
+    assert.deepEqual(asked, ["/api/v1/runs/r?wait=0&after=2"]);
+  });
 });
