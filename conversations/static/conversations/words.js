@@ -52,6 +52,18 @@ const words = new Words(inThePage());
 export const gettext = words.gettext.bind(words);
 export const ngettext = words.ngettext.bind(words);
 
+/**
+ * The pieces of a text around what is more than text, in the order of the reader's language; for a template.
+ *
+ * @template Part
+ * @param {string} text with `%(name)s` for each of the parts
+ * @param {Record<string, Part>} parts
+ * @returns {(string | Part)[]}
+ */
+export function around(text, parts) {
+  return text.split(/%\((\w+)\)s/).map((piece, index) => (index % 2 ? parts[piece] : piece));
+}
+
 /** @returns {Catalogue} */
 function inThePage() {
   const boot = globalThis.document?.getElementById("boot")?.textContent;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { gettext, ngettext, Words } from "../../../conversations/static/conversations/words.js";
+import { around, gettext, ngettext, Words } from "../../../conversations/static/conversations/words.js";
 
 // As Polish has them: one, a few (2 to 4, not 12 to 14), many.
 const polish = (n) => (n === 1 ? 0 : n % 10 >= 2 && n % 10 <= 4 && (n % 100 < 12 || n % 100 > 14) ? 1 : 2);
@@ -29,4 +29,9 @@ test("the form is the one for the number, as far as numbers go", () => {
 test("values stand where their names are, and are never looked into", () => {
   assert.equal(gettext("%(a)s and %(b)s", { a: "%(b)s", b: 2 }), "%(b)s and 2");
   assert.equal(gettext("100 % of %(what)s", {}), "100 % of %(what)s");
+});
+
+test("what is more than text stands where the language has it", () => {
+  const name = { more: "than text" };
+  assert.deepEqual(around("“%(title)s” by %(name)s.", { name, title: "%(name)s" }), ["“", "%(name)s", "” by ", name, "."]);
 });

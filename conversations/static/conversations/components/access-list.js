@@ -1,6 +1,7 @@
 import { html, nothing } from "../../vendor/lit.js";
 import { failureFrom } from "../api.js";
 import { dateTime } from "../format.js";
+import { around, gettext } from "../words.js";
 import { PageElement } from "./element.js";
 
 /** Who of the staff opened this person's transcripts, when, and the reason they gave. */
@@ -30,13 +31,13 @@ export class AccessList extends PageElement {
 
   render() {
     return html`<section class="panel">
-      <h2>Who opened my transcripts</h2>
-      <p class="help">Staff must give a reason to read what you wrote here. Each time is recorded for good.</p>
+      <h2>${gettext("Who opened my transcripts")}</h2>
+      <p class="help">${gettext("Staff must give a reason to read what you wrote here. Each time is recorded for good.")}</p>
       ${this.failure ? html`<p class="error-status" role="alert">${this.failure.message}</p>` : nothing}
-      ${this.records?.length === 0 ? html`<p class="empty">Nobody has opened any of them.</p>` : nothing}
+      ${this.records?.length === 0 ? html`<p class="empty">${gettext("Nobody has opened any of them.")}</p>` : nothing}
       ${this.records?.length ? html`<ul class="rows">${this.records.map(row)}</ul>` : nothing}
       ${this.next
-        ? html`<button class="button is-small" type="button" @click=${this.load}>Show more</button>`
+        ? html`<button class="button is-small" type="button" @click=${this.load}>${gettext("Show more")}</button>`
         : nothing}
     </section>`;
   }
@@ -54,9 +55,11 @@ export class AccessList extends PageElement {
 
 /** @param {Wire.AccessRecord} record */
 function row(record) {
+  const staff = html`<strong>${record.staff}</strong>`;
+  const title = record.thread_title || gettext("New thread");
   return html`<li>
     <div>
-      <strong>${record.staff}</strong> opened “${record.thread_title || "New thread"}”
+      ${around(gettext("%(staff)s opened “%(title)s”"), { staff, title })}
       <p class="help">${dateTime(record.at)}</p>
       <p>${record.reason}</p>
     </div>

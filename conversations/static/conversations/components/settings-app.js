@@ -1,4 +1,5 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { around, gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { mark } from "./icons.js";
 import "./access-list.js";
@@ -25,30 +26,30 @@ export class SettingsApp extends PageElement {
     return html`
       <header class="settings-head">
         <a class="wordmark" href=${boot.urls.home}>${mark}<span>chatserver</span></a>
-        <a class="button is-quiet" href=${boot.urls.home}>Back to the chat</a>
+        <a class="button is-quiet" href=${boot.urls.home}>${gettext("Back to the chat")}</a>
       </header>
       <main class="settings">
-        <h1>Settings</h1>
+        <h1>${gettext("Settings")}</h1>
         <settings-form></settings-form>
         <session-list .api=${api}></session-list>
         <token-list .api=${api}></token-list>
         ${boot.urls.models
           ? html`<section class="panel">
-              <h2>Models</h2>
-              <p class="help">Pull models, load, unload and delete them, for everybody.</p>
-              <div class="actions"><a class="button" href=${boot.urls.models}>Manage models</a></div>
+              <h2>${gettext("Models")}</h2>
+              <p class="help">${gettext("Pull models, load, unload and delete them, for everybody.")}</p>
+              <div class="actions"><a class="button" href=${boot.urls.models}>${gettext("Manage models")}</a></div>
             </section>`
           : nothing}
         <access-list .api=${api}></access-list>
         <section class="panel">
-          <h2>Account</h2>
-          <p>Signed in as <strong>${boot.username}</strong>.</p>
+          <h2>${gettext("Account")}</h2>
+          <p>${around(gettext("Signed in as %(name)s."), { name: html`<strong>${boot.username}</strong>` })}</p>
           <div class="actions">
-            <a class="button" href=${boot.urls.password}>Change the password</a>
-            <a class="button" href=${boot.urls.email}>E-mail addresses</a>
+            <a class="button" href=${boot.urls.password}>${gettext("Change the password")}</a>
+            <a class="button" href=${boot.urls.email}>${gettext("E-mail addresses")}</a>
             <form method="post" action=${boot.urls.logout}>
               <input type="hidden" name="csrfmiddlewaretoken" .value=${api?.token() ?? ""} />
-              <button class="button" type="submit">Sign out</button>
+              <button class="button" type="submit">${gettext("Sign out")}</button>
             </form>
           </div>
         </section>

@@ -2,6 +2,7 @@ import { html, nothing } from "../../vendor/lit.js";
 import { failureFrom } from "../api.js";
 import { copyFrom } from "../clipboard.js";
 import { dateTime } from "../format.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 
 /** The tokens by which programs act for this person: made, shown once, revoked. */
@@ -35,18 +36,19 @@ export class TokenList extends PageElement {
 
   render() {
     return html`<section class="panel">
-      <h2>API tokens</h2>
-      <p class="help">A program that sends one of these acts as you. Give each program its own.</p>
+      <h2>${gettext("API tokens")}</h2>
+      <p class="help">${gettext("A program that sends one of these acts as you. Give each program its own.")}</p>
       ${this.failure ? html`<p class="error-status" role="alert">${this.failure.message}</p>` : nothing}
       ${this.fresh ? this.once(this.fresh) : nothing}
       ${this.tokens?.length ? html`<ul class="rows">${this.tokens.map((token) => this.row(token))}</ul>` : nothing}
-      ${this.tokens?.length === 0 ? html`<p class="empty">There is no token yet.</p>` : nothing}
+      ${this.tokens?.length === 0 ? html`<p class="empty">${gettext("There is no token yet.")}</p>` : nothing}
       <form class="inline-form" @submit=${this.create}>
         <label class="setting">
-          <span>Name of the new token</span>
-          <input type="text" name="name" required maxlength="100" placeholder="For example: backup script" autocomplete="off" />
+          <span>${gettext("Name of the new token")}</span>
+          <input type="text" name="name" required maxlength="100" autocomplete="off"
+            placeholder=${gettext("For example: backup script")} />
         </label>
-        <button class="button is-main" type="submit" ?disabled=${this.working}>Create</button>
+        <button class="button is-main" type="submit" ?disabled=${this.working}>${gettext("Create")}</button>
       </form>
     </section>`;
   }
@@ -54,11 +56,13 @@ export class TokenList extends PageElement {
   /** @param {Wire.Token} token */
   once(token) {
     return html`<div class="note fresh-token" role="status">
-      <p>This is the token “${token.name}”. Copy it now; it is not shown again.</p>
+      <p>${gettext("This is the token “%(name)s”. Copy it now; it is not shown again.", { name: token.name })}</p>
       <code>${token.token}</code>
       <div class="actions">
-        <button class="button is-small" type="button" @click=${this.copy}>Copy</button>
-        <button class="button is-small is-quiet" type="button" @click=${() => (this.fresh = null)}>Done</button>
+        <button class="button is-small" type="button" @click=${this.copy}>${gettext("Copy")}</button>
+        <button class="button is-small is-quiet" type="button" @click=${() => (this.fresh = null)}>
+          ${gettext("Done")}
+        </button>
       </div>
     </div>`;
   }
@@ -67,16 +71,12 @@ export class TokenList extends PageElement {
   row(token) {
     return html`<li>
       <div>
-        <strong>${token.name || "Without a name"}</strong>
+        <strong>${token.name || gettext("Without a name")}</strong>
         ${token.prefix ? html`<code>${token.prefix}…</code>` : nothing}
-        <p class="help">
-          Created ${dateTime(token.created_at)}${token.last_used_at
-            ? `, last used ${dateTime(token.last_used_at)}`
-            : ", never used"}${token.expires_at ? `, valid until ${dateTime(token.expires_at)}` : ""}
-        </p>
+        <p class="help">${times(token).join(", ")}</p>
       </div>
       <button class="button is-small is-danger" type="button" ?disabled=${this.working} @click=${() => this.revoke(token)}>
-        Revoke<span class="visually-hidden"> ${token.name}</span></button>
+        ${gettext("Revoke")}<span class="visually-hidden"> ${token.name}</span></button>
     </li>`;
   }
 
@@ -100,9 +100,9 @@ export class TokenList extends PageElement {
       document.querySelector("confirm-dialog")
     );
     const sure = await dialog?.ask({
-      heading: "Revoke this token?",
-      sentence: `Programs that use “${token.name}” will be refused from now on.`,
-      verb: "Revoke",
+      heading: gettext("Revoke this token?"),
+      sentence: gettext("Programs that use “%(name)s” will be refused from now on.", { name: token.name }),
+      verb: gettext("Revoke"),
     });
     if (!sure) return;
     this.perform(async (api) => {
@@ -129,6 +129,15 @@ export class TokenList extends PageElement {
     }
     this.working = false;
   }
+}
+
+/** @param {Wire.Token} token */
+function times({ created_at: created, last_used_at: used, expires_at: expires }) {
+  return [
+    gettext("Created %(time)s", { time: dateTime(created) }),
+    used ? gettext("last used %(time)s", { time: dateTime(used) }) : gettext("never used"),
+    ...(expires ? [gettext("valid until %(time)s", { time: dateTime(expires) })] : []),
+  ];
 }
 
 customElements.define("token-list", TokenList);
