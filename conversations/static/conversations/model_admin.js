@@ -3,6 +3,7 @@
 import { failureFrom } from "./api.js";
 import { announceModels } from "./models.js";
 import { isOpen, Pace, spoken } from "./pull_progress.js";
+import { gettext } from "./words.js";
 
 const WHILE_OPEN = 1_000;
 const ELSE = 15_000;
@@ -100,26 +101,26 @@ export class ModelAdmin {
 
   /** @param {string} name */
   async load(name) {
-    await this.act(name, "Loading…", async () => {
+    await this.act(name, gettext("Loading…"), async () => {
       // Each answer that says "not yet" is asked after again: the same load goes on meanwhile.
       while (!(await this.api.post("/models/load", { model: name })).loaded);
-      this.sentence = `${name} is loaded.`;
+      this.sentence = gettext("%(model)s is loaded.", { model: name });
     });
   }
 
   /** @param {string} name */
   async unload(name) {
-    await this.act(name, "Unloading…", async () => {
+    await this.act(name, gettext("Unloading…"), async () => {
       await this.api.post("/models/unload", { model: name });
-      this.sentence = `${name} is not in memory any more.`;
+      this.sentence = gettext("%(model)s is not in memory any more.", { model: name });
     });
   }
 
   /** @param {string} name */
   async remove(name) {
-    await this.act(name, "Deleting…", async () => {
+    await this.act(name, gettext("Deleting…"), async () => {
       await this.api.delete(`/models/${name.split("/").map(encodeURIComponent).join("/")}`);
-      this.sentence = `${name} is deleted.`;
+      this.sentence = gettext("%(model)s is deleted.", { model: name });
     });
   }
 

@@ -1,6 +1,7 @@
 /** What can honestly be said of a pull: how far, how fast, how much longer, and what is worth speaking aloud. Pure. */
 
 import { about, bytes } from "./format.js";
+import { gettext } from "./words.js";
 
 const WINDOW = 10_000;
 const LEAST = 2_000;
@@ -44,16 +45,21 @@ export class Pace {
  * @returns {string[]}
  */
 export function pullParts({ status, cancelling, message, completed, total, cancelled_by: by }, speed) {
-  if (status === "queued") return ["Waits for the pull before it"];
-  if (status === "done") return total ? ["Pulled", bytes(total)] : ["Pulled"];
-  if (status === "cancelled") return [by ? `Cancelled by ${by}` : "Cancelled", ...fetched(completed)];
-  if (status === "failed") return ["Failed", ...fetched(completed)];
-  if (cancelling) return ["Stopping…"];
-  if (!total) return [sentence(message) || "Asking the model server…"];
-  if (completed >= total) return [bytes(total), sentence(message) || "Checking what came…"];
-  const parts = [`${bytes(completed)} of ${bytes(total)}`];
-  if (speed === 0) parts.push("nothing comes at the moment");
-  if (speed) parts.push(`${bytes(speed)}/s`, `${about(((total - completed) / speed) * 1000)} left`);
+  if (status === "queued") return [gettext("Waits for the pull before it")];
+  if (status === "done") return total ? [gettext("Pulled"), bytes(total)] : [gettext("Pulled")];
+  if (status === "cancelled") {
+    return [by ? gettext("Cancelled by %(name)s", { name: by }) : gettext("Cancelled"), ...fetched(completed)];
+  }
+  if (status === "failed") return [gettext("Failed"), ...fetched(completed)];
+  if (cancelling) return [gettext("Stopping…")];
+  if (!total) return [sentence(message) || gettext("Asking the model server…")];
+  if (completed >= total) return [bytes(total), sentence(message) || gettext("Checking what came…")];
+  const parts = [gettext("%(part)s of %(whole)s", { part: bytes(completed), whole: bytes(total) })];
+  if (speed === 0) parts.push(gettext("nothing comes at the moment"));
+  if (speed) {
+    const time = about(((total - completed) / speed) * 1000);
+    parts.push(gettext("%(size)s/s", { size: bytes(speed) }), gettext("%(time)s left", { time }));
+  }
   return parts;
 }
 
@@ -74,10 +80,10 @@ export function spoken(before, after) {
   const { model, status, error } = after;
   if (!before) return "";
   if (status !== before.status) {
-    if (status === "done") return `${model} is there: 100 %.`;
-    if (status === "failed") return `${model} could not be pulled. ${error?.message ?? ""}`.trim();
-    if (status === "cancelled") return `The pull of ${model} was cancelled.`;
-    if (status === "pulling" && before.status === "queued") return `${model} is being pulled.`;
+    if (status === "done") return gettext("%(model)s is there: 100 %.", { model });
+    if (status === "failed") return `${gettext("%(model)s could not be pulled.", { model })} ${error?.message ?? ""}`.trim();
+    if (status === "cancelled") return gettext("The pull of %(model)s was cancelled.", { model });
+    if (status === "pulling" && before.status === "queued") return gettext("%(model)s is being pulled.", { model });
   }
   const quarter = Math.floor((percent(after) ?? 0) / 25);
   return quarter > Math.floor((percent(before) ?? 0) / 25) ? `${model}: ${quarter * 25} %.` : "";
@@ -90,7 +96,7 @@ export function isOpen({ status }) {
 
 /** @param {number} completed */
 function fetched(completed) {
-  return completed ? [`${bytes(completed)} fetched`] : [];
+  return completed ? [gettext("%(size)s fetched", { size: bytes(completed) })] : [];
 }
 
 /** @param {string} words */

@@ -1,4 +1,5 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { mark } from "./icons.js";
 import "./confirm-dialog.js";
@@ -26,16 +27,16 @@ export class ModelsApp extends PageElement {
     return html`
       <header class="settings-head">
         <a class="wordmark" href=${boot.urls.home}>${mark}<span>chatserver</span></a>
-        <a class="button is-quiet" href=${boot.urls.home}>Back to the chat</a>
+        <a class="button is-quiet" href=${boot.urls.home}>${gettext("Back to the chat")}</a>
       </header>
       <main class="settings">
-        <h1>Models</h1>
+        <h1>${gettext("Models")}</h1>
         ${admin.failure ? html`<p class="error-status" role="alert">${admin.failure.message}</p>` : nothing}
         <section class="panel">
-          <h2>Pull a model</h2>
+          <h2>${gettext("Pull a model")}</h2>
           ${pulling.length || !admin.models
             ? html`<pull-form .servers=${pulling} .admin=${admin}></pull-form>`
-            : html`<p class="empty">There is no Ollama server here that could pull one.</p>`}
+            : html`<p class="empty">${gettext("There is no Ollama server here that could pull one.")}</p>`}
           <pull-list .pulls=${[...admin.pulls]} .admin=${admin}></pull-list>
         </section>
         ${servers.map(
@@ -46,7 +47,7 @@ export class ModelsApp extends PageElement {
             .admin=${admin}
           ></server-models>`,
         )}
-        ${admin.models ? nothing : html`<p class="empty">Reading the models…</p>`}
+        ${admin.models ? nothing : html`<p class="empty">${gettext("Reading the models…")}</p>`}
       </main>
       <p class="visually-hidden" role="status">${admin.sentence}</p>
       <confirm-dialog></confirm-dialog>

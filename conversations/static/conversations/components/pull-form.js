@@ -1,5 +1,12 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { around, gettext } from "../words.js";
 import { PageElement } from "./element.js";
+
+const EXAMPLES = {
+  command: html`<code>ollama pull</code>`,
+  name: html`<code>qwen3:8b</code>`,
+  address: html`<code>hf.co/user/repository:Q4_K_M</code>`,
+};
 
 /** Asks for the name of a model to pull, and for the server where there are several. */
 export class PullForm extends PageElement {
@@ -19,14 +26,14 @@ export class PullForm extends PageElement {
     return html`<form class="inline-form" @submit=${this.submit}>
         ${servers.length > 1
           ? html`<label class="setting pull-server">
-              <span>Server</span>
+              <span>${gettext("Server")}</span>
               <select name="server">
                 ${servers.map((server) => html`<option value=${server.name}>${server.name}</option>`)}
               </select>
             </label>`
           : nothing}
         <label class="setting">
-          <span>Name of the model</span>
+          <span>${gettext("Name of the model")}</span>
           <input
             type="text"
             name="model"
@@ -42,12 +49,11 @@ export class PullForm extends PageElement {
           />
         </label>
         <button class="button is-main" type="submit" data-testid="pull-button" ?disabled=${this.working || !servers.length}>
-          Pull
+          ${gettext("Pull")}
         </button>
       </form>
       <p id="pull-help" class="help">
-        As for <code>ollama pull</code>: <code>qwen3:8b</code>, or from Hugging Face
-        <code>hf.co/user/repository:Q4_K_M</code>. It goes on when you leave this page.
+        ${around(gettext("As for %(command)s: %(name)s, or from Hugging Face %(address)s. It goes on when you leave this page."), EXAMPLES)}
       </p>`;
   }
 

@@ -1,6 +1,7 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { dateTime } from "../format.js";
 import { isOpen, percent, pullParts } from "../pull_progress.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 
 const ENDED_SHOWN = 5;
@@ -21,7 +22,7 @@ export class PullList extends PageElement {
     const under = this.pulls.filter(isOpen);
     const ended = this.pulls.filter((pull) => !isOpen(pull)).slice(0, ENDED_SHOWN);
     if (!under.length && !ended.length) return nothing;
-    return html`<ul class="rows pulls" aria-label="Pulls">
+    return html`<ul class="rows pulls" aria-label=${gettext("Pulls")}>
       ${repeat([...under, ...ended], (pull) => pull.id, (pull) => this.row(pull))}
     </ul>`;
   }
@@ -50,13 +51,13 @@ export class PullList extends PageElement {
       else this.admin?.pull(pull.server, pull.model);
     };
     return html`<button class="button is-small" type="button" aria-disabled=${pull.cancelling} @click=${press}>
-      ${open ? "Cancel" : "Pull again"}<span class="visually-hidden">: ${pull.model}</span></button>`;
+      ${open ? gettext("Cancel") : gettext("Pull again")}<span class="visually-hidden">: ${pull.model}</span></button>`;
   }
 
   /** A bar of which nothing is known yet has no value, and moves by itself. @param {Wire.Pull} pull */
   bar(pull) {
     const done = percent(pull);
-    const label = `${pull.model}, pulled`;
+    const label = gettext("%(model)s, pulled", { model: pull.model });
     if (pull.status === "queued") return nothing;
     return done === null
       ? html`<progress aria-label=${label}></progress>`
@@ -71,7 +72,7 @@ export class PullList extends PageElement {
 
 /** @param {Wire.Pull} pull */
 function origin({ by, server, created_at: asked, finished_at: ended }) {
-  return [server, ...(by ? [`by ${by}`] : []), dateTime(ended ?? asked)];
+  return [server, ...(by ? [gettext("by %(name)s", { name: by })] : []), dateTime(ended ?? asked)];
 }
 
 customElements.define("pull-list", PullList);
