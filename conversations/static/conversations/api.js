@@ -1,5 +1,7 @@
 /** The HTTP interface: one shape of error, the CSRF token, and sends that survive a lost answer. */
 
+import { gettext } from "./words.js";
+
 /** A refusal of the server, or of the network (code `network`, status 0). */
 export class ApiError extends Error {
   /** @param {number} status @param {Wire.Failure} failure */
@@ -18,7 +20,7 @@ export class ApiError extends Error {
 /** What a proxy says in place of the server, which may have done what was asked. */
 const BETWEEN = [502, 503, 504];
 
-const NETWORK = { code: "network", message: "The server cannot be reached. Check your connection.", retryable: true };
+const NETWORK = { code: "network", message: gettext("The server cannot be reached. Check your connection."), retryable: true };
 const TRIES = 5;
 
 export class Api {
@@ -172,7 +174,7 @@ export class Api {
 export function failureFrom(fault) {
   if (fault instanceof ApiError) return fault.failure;
   console.error(fault);
-  return { code: "page_error", message: "Something went wrong on this page. Reload it and try again.", retryable: true };
+  return { code: "page_error", message: gettext("Something went wrong on this page. Reload it and try again."), retryable: true };
 }
 
 /** A key that no other request has. `crypto.randomUUID` is missing on plain HTTP, so it is made by hand. */
@@ -185,9 +187,9 @@ export function newKey() {
 function failureOf(status, value) {
   const failure = value?.error;
   if (failure && typeof failure.message === "string") return failure;
-  if (status === 413) return { code: "http_413", message: "This is larger than the server accepts.", retryable: false };
+  if (status === 413) return { code: "http_413", message: gettext("This is larger than the server accepts."), retryable: false };
   const retryable = status >= 500 || status === 429;
-  return { code: `http_${status}`, message: `The server answered with status ${status}.`, retryable };
+  return { code: `http_${status}`, message: gettext("The server answered with status %(status)s.", { status }), retryable };
 }
 
 /** @param {string} text */

@@ -3,6 +3,7 @@
 import { failureFrom, newKey } from "./api.js";
 import { bytes } from "./format.js";
 import { readDraftFiles, saveDraftFiles } from "./preferences.js";
+import { gettext } from "./words.js";
 
 export class Attachments {
   /**
@@ -89,9 +90,9 @@ export class Attachments {
   /** @private @param {File} file @param {number} before how many there are @returns {string | null} */
   reason(file, before) {
     const { attachments, attachment_bytes } = this.limits;
-    if (before >= attachments) return `A message has at most ${attachments} files.`;
-    if (file.size > attachment_bytes) return `Larger than ${bytes(attachment_bytes)}.`;
-    return file.size ? null : "This file is empty.";
+    if (before >= attachments) return gettext("A message has at most %(count)s files.", { count: attachments });
+    if (file.size > attachment_bytes) return gettext("Larger than %(size)s.", { size: bytes(attachment_bytes) });
+    return file.size ? null : gettext("This file is empty.");
   }
 
   /** @private @param {Page.Attached} one @param {File} file */

@@ -2,6 +2,7 @@
 
 import { copyFrom } from "./clipboard.js";
 import { readSettings, saveSettings } from "./preferences.js";
+import { gettext } from "./words.js";
 
 /** Of the languages whose name is not how their files end. */
 const ENDINGS = new Map(
@@ -37,10 +38,10 @@ export function codeHead(language) {
   const head = document.createElement("div");
   head.className = "code-head";
   const label = document.createElement("span");
-  label.textContent = language || "text";
-  const wrap = button("code-wrap", "Wrap");
+  label.textContent = language || gettext("text");
+  const wrap = button("code-wrap", gettext("Wrap"));
   wrap.setAttribute("aria-pressed", String(readSettings().wrapCode));
-  head.append(label, wrap, button("code-save", "Download"), button("code-copy", "Copy"));
+  head.append(label, wrap, button("code-save", gettext("Download")), button("code-copy", gettext("Copy")));
   return head;
 }
 

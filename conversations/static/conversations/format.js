@@ -22,11 +22,6 @@ export function beganAt(time, now) {
   return began <= now && now - began < DAY ? began : now;
 }
 
-/** @param {number} count @param {string} one @param {string} many */
-export function counted(count, one, many) {
-  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
-}
-
 /** A time that is only known roughly. @param {number} milliseconds */
 export function about(milliseconds) {
   const whole = Math.max(1, Math.round(milliseconds / 1000));
@@ -60,7 +55,7 @@ const UNITS = ["kB", "MB", "GB", "TB"];
 
 /** Bytes as disks and networks count them. @param {number} count */
 export function bytes(count) {
-  if (count < 1000) return counted(count, "byte", "bytes");
+  if (count < 1000) return ngettext("%(count)s byte", "%(count)s bytes", count);
   let value = count / 1000;
   let unit = 0;
   while (value >= 999.5 && unit < UNITS.length - 1) {
@@ -72,7 +67,7 @@ export function bytes(count) {
 
 /** @param {number} tokens */
 export function contextLength(tokens) {
-  return tokens >= 1000 ? `${Math.round(tokens / 1024)}k context` : `${tokens} context`;
+  return gettext("%(tokens)s context", { tokens: tokens >= 1000 ? `${Math.round(tokens / 1024)}k` : tokens });
 }
 
 const DAY = 86_400_000;
@@ -91,7 +86,7 @@ export function dayGroup(time, now) {
 /** @param {string | null | undefined} time */
 export function dateTime(time) {
   if (!time) return "";
-  return new Date(time).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+  return new Date(time).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
 }
 
 // Characters that a reader would not see, or would see in another place than where they stand.

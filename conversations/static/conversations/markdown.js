@@ -12,6 +12,7 @@ import { asDiagrams, isDiagram } from "./diagrams.js";
 import { hostOf, isAllowed } from "./links.js";
 import { withMath } from "./math_rules.js";
 import * as tex from "./tex.js";
+import { gettext } from "./words.js";
 
 /** Colouring costs time in proportion; beyond this much code nobody reads colours. */
 const MOST_COLOURED = 60_000;
@@ -72,8 +73,8 @@ for (const name of ["heading_open", "heading_close"]) {
 rules.image = (tokens, index) => {
   const token = tokens[index];
   const address = String(token.attrGet("src") ?? "");
-  const name = token.content || "image";
-  const text = `${name} (image on ${hostOf(address)})`;
+  const name = token.content || gettext("image");
+  const text = gettext("%(name)s (image on %(host)s)", { name, host: hostOf(address) });
   return `<a class="image-link" href="${escape(address)}">${escape(text)}</a>`;
 };
 

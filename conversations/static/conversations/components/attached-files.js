@@ -1,5 +1,6 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
-import { bytes, counted } from "../format.js";
+import { bytes } from "../format.js";
+import { gettext, ngettext } from "../words.js";
 import { PageElement } from "./element.js";
 import { icons } from "./icons.js";
 
@@ -27,10 +28,10 @@ export class AttachedFiles extends PageElement {
 
   render() {
     if (!this.attached.length) return nothing;
-    return html`<ul class="attached" aria-label="Attached files">
+    return html`<ul class="attached" aria-label=${gettext("Attached files")}>
         ${repeat(this.attached, ({ key }) => key, (one) => this.one(one))}
       </ul>
-      <p class="attached-note" role="status">${this.waits ? "Sending when the files are there…" : nothing}</p>`;
+      <p class="attached-note" role="status">${this.waits ? gettext("Sending when the files are there…") : nothing}</p>`;
   }
 
   /** @param {Page.Attached} one */
@@ -40,7 +41,7 @@ export class AttachedFiles extends PageElement {
       <span class="file-name" title=${one.name}>${one.name}</span>
       ${this.state(one)}
       <button class="icon-button is-small" type="button" @click=${() => this.files?.remove(one)}>
-        ${icons.close}<span class="visually-hidden">Remove ${one.name}</span>
+        ${icons.close}<span class="visually-hidden">${gettext("Remove %(name)s", { name: one.name })}</span>
       </button>
     </li>`;
   }
@@ -50,16 +51,16 @@ export class AttachedFiles extends PageElement {
     if (status === "refused") return html`<span class="file-note" role="alert">${error}</span>`;
     if (status === "ready") return html`<span class="file-note">${file ? facts(file) : bytes(size)}</span>`;
     // When all of it has been sent, the server looks at it.
-    const words = progress < 1 ? `${Math.floor(progress * 100)} %` : "Reading…";
+    const words = progress < 1 ? `${Math.floor(progress * 100)} %` : gettext("Reading…");
     return html`<span class="file-note">${words}</span>
-      <progress class="file-progress" max="1" .value=${progress} aria-label="Sent"></progress>`;
+      <progress class="file-progress" max="1" .value=${progress} aria-label=${gettext("Sent")}></progress>`;
   }
 }
 
 /** What a message has: pictures to look at, everything else to save. @param {Wire.Attachment[] | undefined} attachments */
 export function filesOf(attachments) {
   if (!attachments?.length) return nothing;
-  return html`<ul class="message-files" aria-label="Files">
+  return html`<ul class="message-files" aria-label=${gettext("Files")}>
     ${attachments.map((file) => html`<li>${file.kind === "image" ? picture(file) : document_(file)}</li>`)}
   </ul>`;
 }
@@ -86,7 +87,8 @@ function thumbnail(file) {
 
 /** @param {Wire.Attachment} file */
 function facts(file) {
-  return file.pages ? `${counted(file.pages, "page", "pages")}, ${bytes(file.size)}` : bytes(file.size);
+  const pages = file.pages ? [ngettext("%(count)s page", "%(count)s pages", file.pages)] : [];
+  return [...pages, bytes(file.size)].join(", ");
 }
 
 /** @param {Wire.Attachment} file */

@@ -119,12 +119,12 @@ export class ChatComposer extends PageElement {
     const attached = state?.attached ?? [];
     return html`<form class="composer ${this.dropping ? "is-dropping" : ""}" @submit=${this.submit}>
       <attached-files .attached=${attached} .waits=${this.waits} .files=${this.files}></attached-files>
-      <label class="visually-hidden" for="chat-input">Message</label>
+      <label class="visually-hidden" for="chat-input">${gettext("Message")}</label>
       <textarea
         id="chat-input"
         data-testid="chat-input"
         rows="1"
-        placeholder=${attached.length ? "Ask something about it" : "Write a message"}
+        placeholder=${attached.length ? gettext("Ask something about it") : gettext("Write a message")}
         autocomplete="off"
         maxlength="400000"
         aria-describedby="composer-keys"
@@ -136,8 +136,8 @@ export class ChatComposer extends PageElement {
       <div class="composer-foot">
         <input class="visually-hidden" type="file" multiple tabindex="-1" aria-hidden="true" data-testid="file-input"
           @change=${this.picked} />
-        <button class="icon-button" type="button" title="Attach files" data-testid="attach-button" @click=${this.pick}>
-          ${icons.clip}<span class="visually-hidden">Attach files</span>
+        <button class="icon-button" type="button" title=${gettext("Attach files")} data-testid="attach-button" @click=${this.pick}>
+          ${icons.clip}<span class="visually-hidden">${gettext("Attach files")}</span>
         </button>
         <model-picker
           .models=${models}
@@ -162,7 +162,7 @@ export class ChatComposer extends PageElement {
   sendButton() {
     return html`<button class="round-button" type="submit" data-testid="send-button"
       ?disabled=${!this.text.trim() || this.waits}>
-      ${icons.send}<span class="visually-hidden">${this.busy ? "Send when the answer is done" : "Send"}</span>
+      ${icons.send}<span class="visually-hidden">${this.busy ? gettext("Send when the answer is done") : gettext("Send")}</span>
     </button>`;
   }
 
@@ -175,7 +175,7 @@ export class ChatComposer extends PageElement {
       ?disabled=${stopping}
       @click=${() => this.conversation?.stop()}
     >
-      ${icons.stop}<span class="visually-hidden">Stop</span>
+      ${icons.stop}<span class="visually-hidden">${gettext("Stop")}</span>
     </button>`;
   }
 

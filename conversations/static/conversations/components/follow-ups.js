@@ -1,4 +1,5 @@
 import { html, nothing } from "../../vendor/lit.js";
+import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
 
 /** Questions that a model thinks could come next. To choose one is to ask it. */
@@ -15,7 +16,7 @@ export class FollowUps extends PageElement {
 
   render() {
     if (!this.questions.length) return nothing;
-    return html`<ul class="follow-ups" aria-label="You could ask next">
+    return html`<ul class="follow-ups" aria-label=${gettext("You could ask next")}>
       ${this.questions.map(
         (question) => html`<li>
           <button class="follow-up" type="button" data-testid="follow-up" @click=${() => this.ask(question)}>

@@ -1,4 +1,5 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
+import { gettext } from "../words.js";
 import { filesOf } from "./attached-files.js";
 import { PageElement } from "./element.js";
 
@@ -47,8 +48,8 @@ export class WaitingList extends PageElement {
   render() {
     const { waiting, adding } = this;
     if (!waiting.length && !adding.length) return nothing;
-    return html`<section class="waiting" aria-label="Waiting messages">
-      <p class="waiting-note">Waiting until the answer is done</p>
+    return html`<section class="waiting" aria-label=${gettext("Waiting messages")}>
+      <p class="waiting-note">${gettext("Waiting until the answer is done")}</p>
       <ol>
         ${repeat(
           waiting,
@@ -64,15 +65,15 @@ export class WaitingList extends PageElement {
 
   /** @param {Wire.Run} run @param {number} index */
   card(run, index) {
-    const name = html`<span class="visually-hidden"> waiting message ${index + 1}</span>`;
+    const name = html`<span class="visually-hidden"> ${gettext("waiting message %(number)s", { number: index + 1 })}</span>`;
     const still = this.acting === run.id;
     return html`${filesOf(run.request?.attachments)}
       <p class="waiting-text">${run.request?.content}</p>
       <div class="waiting-acts">
         <button class="button is-small is-quiet" type="button" data-testid="edit-waiting-button" ?disabled=${still}
-          @click=${() => this.edit(run)}>Edit${name}</button>
+          @click=${() => this.edit(run)}>${gettext("Edit")}${name}</button>
         <button class="button is-small is-quiet" type="button" data-testid="withdraw-button" ?disabled=${still}
-          @click=${() => this.withdraw(run, index)}>Withdraw${name}</button>
+          @click=${() => this.withdraw(run, index)}>${gettext("Withdraw")}${name}</button>
       </div>`;
   }
 
@@ -80,7 +81,9 @@ export class WaitingList extends PageElement {
   form(run, index) {
     const still = this.acting === run.id;
     return html`<form @submit=${(/** @type {SubmitEvent} */ event) => this.submit(event, run)}>
-      <label class="visually-hidden" for="waiting-input">Waiting message ${index + 1}</label>
+      <label class="visually-hidden" for="waiting-input">
+        ${gettext("Waiting message %(number)s", { number: index + 1 })}
+      </label>
       <textarea
         id="waiting-input"
         data-testid="waiting-input"
@@ -92,13 +95,13 @@ export class WaitingList extends PageElement {
         @input=${this.input}
         @keydown=${(/** @type {KeyboardEvent} */ event) => this.keydown(event, run)}
       ></textarea>
-      <span id="waiting-keys" class="visually-hidden">Enter saves, Escape leaves it as it was.</span>
+      <span id="waiting-keys" class="visually-hidden">${gettext("Enter saves, Escape leaves it as it was.")}</span>
       <div class="waiting-acts">
         <button class="button is-small is-main" type="submit" data-testid="save-waiting-button" ?disabled=${still}>
-          Save
+          ${gettext("Save")}
         </button>
         <button class="button is-small is-quiet" type="button" ?disabled=${still} @click=${() => this.leave(run)}>
-          Cancel
+          ${gettext("Cancel")}
         </button>
       </div>
     </form>`;
@@ -108,7 +111,7 @@ export class WaitingList extends PageElement {
   onItsWay(adding) {
     const { status, content, error } = adding;
     if (status !== "failed") {
-      const words = status === "lost" ? "Connection lost. Sending again…" : "Sending…";
+      const words = status === "lost" ? gettext("Connection lost. Sending again…") : gettext("Sending…");
       return html`<li class="waiting-message is-pending">
         ${filesOf(adding.attachments)}
         <p class="waiting-text">${content}</p>
@@ -118,10 +121,12 @@ export class WaitingList extends PageElement {
     return html`<li class="waiting-message is-refused">
       <p class="waiting-text">${content}</p>
       <div class="error-status" role="alert">
-        <p>${error?.message ?? "The message could not be sent."}</p>
-        <button class="button is-small" type="button" @click=${() => this.queue?.deliver(adding)}>Retry</button>
+        <p>${error?.message ?? gettext("The message could not be sent.")}</p>
+        <button class="button is-small" type="button" @click=${() => this.queue?.deliver(adding)}>
+          ${gettext("Retry")}
+        </button>
         <button class="button is-small is-quiet" type="button" @click=${() => this.queue?.discard(adding)}>
-          Discard
+          ${gettext("Discard")}
         </button>
       </div>
     </li>`;
