@@ -17,6 +17,7 @@ from conversations.admin.shown import conversation
 from conversations.api.files import as_file
 from conversations.attachments import files
 from conversations.models import AccessRecord, AttachmentUse, Thread
+from conversations.page_words import page_words
 from conversations.services.access import LEAST_REASON, MOST_REASON, record_access
 from streaming.protocol.errors import InvalidRequest, NotFound
 from streaming.protocol.text import clean
@@ -103,6 +104,7 @@ def _show(request: HttpRequest, thread: Thread, record: AccessRecord, context: d
         "messages_shown": conversation(page),
         "older": page.next,
         "newest": "cursor" not in request.GET,
+        "boot": {"words": page_words()},
         "address": reverse("admin:conversations_thread_transcript", args=[thread.pk]),
         "leaf": leaf,
     }

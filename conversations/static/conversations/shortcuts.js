@@ -24,8 +24,8 @@ export const SHORTCUTS = [
 /** What is told of, besides: these belong to the fields that they are pressed in. @type {[string[], string][]} */
 export const IN_FIELDS = [
   [["↑"], gettext("In the empty message field: the last question in other words")],
-  [["Shift", "Enter"], gettext("In the message field: a new line")],
-  [["Esc"], gettext("Leaves what has opened, or what is being changed")],
+  [[gettext("Shift"), gettext("Enter")], gettext("In the message field: a new line")],
+  [[gettext("Esc")], gettext("Leaves what has opened, or what is being changed")],
 ];
 
 /**
@@ -48,7 +48,7 @@ function isPressed({ key, mod = false, shift = false, alt = false }, pressed) {
 
 /** The keys as they are written on them. @param {Shortcut} shortcut @param {boolean} apple */
 export function keysOf({ key, mod, shift, alt }, apple) {
-  const names = { ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc" };
+  const names = { ArrowUp: "↑", ArrowDown: "↓", Escape: gettext("Esc") };
   return [
     ...(mod ? [apple ? "⌘" : gettext("Ctrl")] : []),
     ...(alt ? [apple ? "⌥" : gettext("Alt")] : []),
