@@ -24,3 +24,11 @@ def write_catalogue(path: Path, texts: Mapping[str, str | list[str]], *, plural:
     head = struct.pack("<7I", MAGIC, 0, len(pairs), 28, 28 + 8 * len(pairs), 0, begins)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(head + places + b"".join(one + b"\0" for one in strings))
+
+
+def texts_of(path: Path) -> list[str]:
+    """What a compiled catalogue translates, forms as "one\\0many"."""
+    read = path.read_bytes()
+    count, table = struct.unpack_from("<II", read, 8)
+    places = [struct.unpack_from("<II", read, table + 8 * number) for number in range(count)]
+    return [read[begins : begins + length].decode() for length, begins in places]
