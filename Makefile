@@ -10,6 +10,7 @@
 # make bench-plots  draw how costs grow into docs/plots (ten minutes)
 # make proofs hundreds of random histories, a thousand random runs and properties, where CI is content with some
 # make attacks  everything that is tried against the server, and who may do what
+# make messages  gather what the page says into locale/ for translators, and compile what they wrote (LOCALE=pl begins one)
 # make sabotage  spoil a line at a time in a copy of the tree, and see that the tests see it
 SHELL := /bin/sh
 PORT ?= 8000
@@ -18,7 +19,7 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 CODE := manage.py chatserver conversations streaming tests
 
-.PHONY: run setup vendor test check lint types page bench bench-page screenshots bench-table bench-plots chaos chaos-table attacks proofs sabotage format clean
+.PHONY: run setup vendor test check lint types page bench bench-page screenshots bench-table bench-plots chaos chaos-table attacks proofs sabotage messages format clean
 
 run: setup
 	@$(MANAGE) migrate --verbosity 0
@@ -94,6 +95,18 @@ proofs: setup
 
 sabotage: setup
 	@$(BIN)/python -m tests.sabotage
+
+# From the scripts apart: the page gets those alone. What tests and libraries say is not ours to translate.
+GATHER = $(MANAGE) makemessages $(if $(LOCALE),--locale $(LOCALE),--all) --add-location file --no-wrap \
+	--ignore tests --ignore deploy --ignore node_modules --ignore vendor --ignore static_src --ignore streaming
+
+messages: setup
+	@command -v xgettext >/dev/null && command -v msgfmt >/dev/null || { echo "The gettext tools are needed: apt-get install gettext, or brew install gettext"; exit 1; }
+	@test -n "$(LOCALE)" -o -d locale || { echo "There is no language yet; make messages LOCALE=pl begins one"; exit 1; }
+	@mkdir -p locale
+	@$(GATHER) --domain django --extension html,txt,py
+	@$(GATHER) --domain djangojs --extension js
+	@$(MANAGE) compilemessages --verbosity 0 --ignore '.venv/*' --ignore 'node_modules/*'
 
 format: setup
 	@$(BIN)/ruff format $(CODE)

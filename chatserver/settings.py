@@ -208,6 +208,7 @@ REST_FRAMEWORK = {
 # --- text, time, files ---------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = True
+LOCALE_PATHS = [ROOT / "locale"]  # of all of the code: see docs/translating.md
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"

@@ -1,7 +1,7 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.test import override_settings
 from django.utils import translation
 
 from conversations import page_words
@@ -12,10 +12,11 @@ PAGES = ["%(count)s strona", "%(count)s strony", "%(count)s stron"]
 
 
 @pytest.fixture
-def polish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def polish(tmp_path: Path, settings: Any) -> None:
     texts: dict[str, str | list[str]] = {"Stop": "Zatrzymaj", "%(count)s page\0%(count)s pages": PAGES}
     write_catalogue(tmp_path / "pl" / "LC_MESSAGES" / "djangojs.mo", texts, plural=RULE)
-    monkeypatch.setattr(page_words, "LOCALES", tmp_path)
+    settings.LOCALE_PATHS = [tmp_path]
+    settings.LANGUAGES = [("en", "English"), ("pl", "polski")]
     page_words._words_in.cache_clear()
 
 
@@ -27,7 +28,6 @@ def test_a_language_without_a_catalogue_has_the_words_of_the_page() -> None:
     assert len(words["forms"]) == page_words.COUNTED
 
 
-@override_settings(LANGUAGES=[("en", "English"), ("pl", "polski")])
 def test_the_page_gets_its_texts_and_which_form_is_for_how_many(polish: None) -> None:
     with translation.override("pl"):
         words = page_words.page_words()
