@@ -63,7 +63,7 @@ export class Listener {
   /** @param {Page.State} state @returns {Sentence[]} */
   hear(state) {
     // What goes on in the thread that was left is not told here; one that got its id is the same.
-    if (this.threadId !== null && state.threadId !== this.threadId) this.phases.clear();
+    if (this.threadId !== null && state.threadId !== this.threadId) this.forget();
     this.threadId = state.threadId;
     const lives = state.lives.filter((live) => !live.aside);
     const many = lives.length > 1;
@@ -72,6 +72,12 @@ export class Listener {
       ...this.ofEnded(state, new Set(lives.map((live) => live.runId))),
       ...this.ofQueue(state, lives.length > 0),
     ];
+  }
+
+  /** @private */
+  forget() {
+    this.phases.clear();
+    this.noticed.clear();
   }
 
   /** @private @param {Page.Live} live @param {boolean} many @returns {Sentence[]} */

@@ -4,6 +4,7 @@ import { usageParts } from "../format.js";
 import { groupsOf } from "../picking.js";
 import { gettext } from "../words.js";
 import { PageElement } from "./element.js";
+import { iconAct } from "./icon-act.js";
 import { icons } from "./icons.js";
 import "./menu-button.js";
 import "./version-arrows.js";
@@ -39,10 +40,10 @@ export class AnswerFoot extends PageElement {
     if (!message) return nothing;
     return html`<footer class="answer-foot">
       <version-arrows .place=${this.place}></version-arrows>
-      ${message.content ? this.act("copy-answer", gettext("Copy the answer"), icons.copy, false, this.copy) : nothing}
+      ${message.content ? iconAct("copy-answer", gettext("Copy the answer"), icons.copy, false, this.copy) : nothing}
       ${run?.status === "failed"
         ? nothing
-        : this.act("regenerate-button", gettext("Regenerate"), icons.again, this.busy, () => this.again())}
+        : iconAct("regenerate-button", gettext("Regenerate"), icons.again, this.busy, () => this.again())}
       <menu-button
         .label=${gettext("More about this answer")}
         .icon=${icons.more}
@@ -51,15 +52,6 @@ export class AnswerFoot extends PageElement {
       ></menu-button>
       ${this.usage(message, run)}
     </footer>`;
-  }
-
-  /** @param {string} name @param {string} label @param {unknown} icon @param {boolean} disabled
-   * @param {(event: MouseEvent) => void} act */
-  act(name, label, icon, disabled, act) {
-    return html`<button class="icon-button" type="button" title=${label} data-testid=${name} ?disabled=${disabled}
-      @click=${act}>
-      ${icon}<span class="visually-hidden">${label}</span>
-    </button>`;
   }
 
   /** @param {Wire.Message} message @param {Wire.Run | undefined} run */

@@ -62,11 +62,12 @@ export class MenuButton extends PageElement {
   }
 
   content() {
-    const [first] = this.choices().filter((one) => "name" in one);
-    return this.choices().map((one) =>
+    const choices = this.choices();
+    const first = choices.findIndex((one) => "name" in one);
+    return choices.map((one, index) =>
       "heading" in one
         ? html`<p class="menu-heading" role="presentation">${one.heading}</p>`
-        : this.item(one, "name" in first && one.name === first.name),
+        : this.item(one, index === first),
     );
   }
 

@@ -6,6 +6,7 @@ import { placeChanged } from "../versions.js";
 import { gettext } from "../words.js";
 import { filesOf } from "./attached-files.js";
 import { PageElement } from "./element.js";
+import { iconAct } from "./icon-act.js";
 import { icons } from "./icons.js";
 import "./version-arrows.js";
 
@@ -68,21 +69,12 @@ export class QuestionMessage extends PageElement {
   foot(message) {
     return html`<div class="question-foot">
       <div class="question-acts">
-        ${this.act("copy-question", gettext("Copy the question"), icons.copy, false, this.copy)}
-        ${this.act("edit-button", gettext("Edit"), icons.pencil, this.busy || message.content === null, () => this.edit(true))}
-        ${this.act("delete-message", gettext("Delete the question"), icons.bin, this.busy, this.askToDelete)}
+        ${iconAct("copy-question", gettext("Copy the question"), icons.copy, false, this.copy)}
+        ${iconAct("edit-button", gettext("Edit"), icons.pencil, this.busy || message.content === null, () => this.edit(true))}
+        ${iconAct("delete-message", gettext("Delete the question"), icons.bin, this.busy, this.askToDelete)}
       </div>
       <version-arrows .place=${this.place}></version-arrows>
     </div>`;
-  }
-
-  /** @param {string} name @param {string} label @param {unknown} icon @param {boolean} disabled
-   * @param {(event: MouseEvent) => void} act */
-  act(name, label, icon, disabled, act) {
-    return html`<button class="icon-button" type="button" title=${label} data-testid=${name} ?disabled=${disabled}
-      @click=${act}>
-      ${icon}<span class="visually-hidden">${label}</span>
-    </button>`;
   }
 
   form() {
