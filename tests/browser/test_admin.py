@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import expect
 
+from tests.support.axe import look
 from tests.support.browser import Chat, Windows
 from tests.support.people import People, Person
 from tests.support.server import ChatServer
@@ -31,6 +32,7 @@ async def test_staff_reads_a_transcript_for_a_reason_and_its_owner_sees_that(
     await page.get_by_role("link", name="What is 6 * 7 for the <record>?").click()
     await expect(page.locator("#content-main")).to_contain_text("Say why you open it.")
     assert "The result is" not in await page.locator("#content-main").inner_text()
+    await look(page, "the door of a transcript", within="#content-main")
     await page.get_by_label("Reason").fill(REASON)
     await page.get_by_role("button", name="Open the transcript").click()
 
@@ -44,6 +46,7 @@ async def test_staff_reads_a_transcript_for_a_reason_and_its_owner_sees_that(
     assert names[:3] == ["thread.run.created", "thread.message.created", "thread.message.created"]
     assert names[-2:] == ["thread.message.completed", "thread.run.completed"]
     assert "thread.message.step.completed" in names or "thread.run.step.completed" in names
+    await look(page, "a transcript", within="#content-main")
 
     await chat.open("/settings")
     record = chat.page.locator("access-list li").first
