@@ -16,6 +16,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from chatserver.accounts.models import ApiToken, Invitation, User
 from chatserver.accounts.names import clean_name
@@ -90,7 +92,7 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 
 class AddressAdmin(OfAdministrators, EmailAddressAdmin):
-    @admin.action(description="Mark the chosen addresses as verified", permissions=["change"])
+    @admin.action(description=_("Mark the chosen addresses as verified"), permissions=["change"])
     def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
         """allauth offers it to whoever may look; but whoever verifies an address gives an account away."""
         super().make_verified(request, queryset)
@@ -121,10 +123,10 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         return False  # revoked tokens stay as the record of what had access
 
-    @admin.action(description="Revoke the chosen tokens", permissions=["change"])
+    @admin.action(description=_("Revoke the chosen tokens"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         revoked = sum(revoke_token(token) for token in queryset)
-        self.message_user(request, f"Tokens revoked: {revoked}.", messages.SUCCESS)
+        self.message_user(request, gettext("Tokens revoked: %(count)s.") % {"count": revoked}, messages.SUCCESS)
 
 
 @admin.register(Invitation)
@@ -145,6 +147,6 @@ class InvitationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         obj.digest, obj.note, obj.created_by_id = digest(code), clean_name(obj.note), request.user.pk
         super().save_model(request, obj, form, change)
         link = f"{request.build_absolute_uri(reverse('account_signup'))}?{urlencode({'invitation': code})}"
-        self.message_user(request, f"The link, shown only now: {link}", messages.SUCCESS)
+        self.message_user(request, gettext("The link, shown only now: %(link)s") % {"link": link}, messages.SUCCESS)
         if settings.SIGNUP == "closed":
-            self.message_user(request, "Sign-up is closed: set SIGNUP=invite for links to work.", messages.WARNING)
+            self.message_user(request, _("Sign-up is closed: set SIGNUP=invite for links to work."), messages.WARNING)

@@ -9,6 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from chatserver.accounts.models import SCOPES, ApiToken, Invitation, Scope, SetupCode, User
 from chatserver.accounts.names import clean_name
@@ -42,16 +43,16 @@ def create_user(
     except ValidationError as error:
         errors |= error.message_dict
     if User.objects.filter(username__iexact=user.username).exists():
-        errors.setdefault("username", ["This name is already taken."])
+        errors.setdefault("username", [gettext("This name is already taken.")])
     try:
         with transaction.atomic():
             if user.email and not take_email(user.email):
-                errors.setdefault("email", ["Another account has this e-mail address."])
+                errors.setdefault("email", [gettext("Another account has this e-mail address.")])
             if errors:
                 raise ValidationError(errors)
             user.save(force_insert=True)
     except IntegrityError:  # somebody else took the name since full_clean looked
-        raise ValidationError({"username": ["This name is already taken."]}) from None
+        raise ValidationError({"username": [gettext("This name is already taken.")]}) from None
     return user
 
 

@@ -3,6 +3,7 @@ only.
 """
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from conversations.admin.access import AccessRecordAdmin
 from conversations.admin.model_pulls import ModelPullAdmin
@@ -12,5 +13,5 @@ from conversations.admin.threads import ThreadAdmin
 
 __all__ = ["AccessRecordAdmin", "ModelAliasAdmin", "ModelPullAdmin", "ModelServerAdmin", "RunAdmin", "ThreadAdmin"]
 
-admin.site.site_header = admin.site.site_title = "chatserver administration"
-admin.site.index_title = "People, threads, runs and model servers"
+admin.site.site_header = admin.site.site_title = _("chatserver administration")
+admin.site.index_title = _("People, threads, runs and model servers")

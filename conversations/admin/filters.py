@@ -4,6 +4,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from conversations import selectors
 from conversations.models import ModelServer, Run, Thread
@@ -13,11 +15,11 @@ from streaming.protocol.lifecycle import ACTIVE, RunStatus
 class RunStatusFilter(admin.SimpleListFilter):
     """Threads by how their runs stand or ended."""
 
-    title = "status of its runs"
+    title = _("status of its runs")
     parameter_name = "run_status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [("active", "any that is under way"), *((status.value, status.value) for status in RunStatus)]
+        return [("active", gettext("any that is under way")), *((status.value, status.value) for status in RunStatus)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Thread]) -> QuerySet[Thread]:
         wanted = self.value()
@@ -30,7 +32,7 @@ class RunStatusFilter(admin.SimpleListFilter):
 class ModelFilter(admin.SimpleListFilter):
     """By one of the models that have answered."""
 
-    title = parameter_name = "model"
+    title, parameter_name = _("model"), "model"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(name, name) for name in selectors.known_values("model")]
@@ -43,7 +45,7 @@ class ModelFilter(admin.SimpleListFilter):
 class ErrorCodeFilter(admin.SimpleListFilter):
     """By one of the errors that have happened."""
 
-    title, parameter_name = "error code", "error_code"
+    title, parameter_name = _("error code"), "error_code"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(code, code) for code in selectors.known_values("error_code")]
@@ -56,7 +58,7 @@ class ErrorCodeFilter(admin.SimpleListFilter):
 class ProviderFilter(admin.SimpleListFilter):
     """By a model server."""
 
-    title, parameter_name = "model server", "provider"
+    title, parameter_name = _("model server"), "provider"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(name, name) for name in ModelServer.objects.order_by("name").values_list("name", flat=True)]

@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from chatserver.model_servers import (
     KINDS,
@@ -22,17 +24,21 @@ from chatserver.sealing import CannotSeal
 from conversations.keys import seal_key
 from conversations.models import ModelAlias, ModelServer
 
-KEEP = "Leave it empty to keep the key that is there. It is never shown, and sent to the origin above and nowhere else."
-NONE_YET = "Sent as “Authorization: Bearer …” to the origin above and nowhere else. It is never shown again."
+KEEP = _(
+    "Leave it empty to keep the key that is there. It is never shown, and sent to the origin above and nowhere else."
+)
+NONE_YET = _("Sent as “Authorization: Bearer …” to the origin above and nowhere else. It is never shown again.")
 SHOWN_AS = {"ollama": "Ollama", "openai": "OpenAI-compatible"}
 
 
 class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when it runs
     kind = forms.ChoiceField(choices=[(kind, SHOWN_AS[kind]) for kind in KINDS])
     url = forms.CharField(
-        label="Address",
-        help_text="Such as http://10.0.0.5:11434 for Ollama, or what /chat/completions is added to: "
-        "https://host.example/v1. With another scheme, host or port the key has to be typed again.",
+        label=_("Address"),
+        help_text=_(
+            "Such as http://10.0.0.5:11434 for Ollama, or what /chat/completions is added to: "
+            "https://host.example/v1. With another scheme, host or port the key has to be typed again."
+        ),
         widget=forms.TextInput(attrs={"class": "vTextField", "spellcheck": "false"}),
     )
     key = forms.CharField(
@@ -40,7 +46,7 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         widget=forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"}),
         help_text=NONE_YET,
     )
-    without_key = forms.BooleanField(required=False, label="Forget the key")
+    without_key = forms.BooleanField(required=False, label=_("Forget the key"))
 
     class Meta:
         model = ModelServer
@@ -57,7 +63,7 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
     def clean_name(self) -> str:
         name = _checked(checked_name, self.cleaned_data["name"])
         if any(spec.name == name for spec in settings.MODEL_SERVERS.servers):
-            raise ValidationError("The settings name a server like that; choose another name.")
+            raise ValidationError(_("The settings name a server like that; choose another name."))
         return name
 
     def clean_url(self) -> str:
@@ -72,13 +78,17 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         cleaned: dict[str, Any] = super().clean() or {}
         key, url = cleaned.get("key", ""), cleaned.get("url", "")
         if key and cleaned.get("without_key"):
-            self.add_error("without_key", "A key is typed above; leave one of the two.")
+            self.add_error("without_key", _("A key is typed above; leave one of the two."))
         if self._before and url and not key and not cleaned.get("without_key"):
             kept_for = origin_of(self._before)
             if origin_of(url) != kept_for and "key" not in self.errors:
-                self.add_error("key", f"The key is kept for {kept_for} only; for another origin type it again.")
+                self.add_error(
+                    "key",
+                    gettext("The key is kept for %(origin)s only; for another origin type it again.")
+                    % {"origin": kept_for},
+                )
         if cleaned.get("audience") == ModelServer.Audience.GROUPS and not cleaned.get("groups"):
-            self.add_error("groups", "Choose the groups that may use it, or somebody else above.")
+            self.add_error("groups", _("Choose the groups that may use it, or somebody else above."))
         return cleaned
 
     def _post_clean(self) -> None:
@@ -102,14 +112,14 @@ class AliasForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_name(self) -> str:
         name = _checked(checked_alias, self.cleaned_data["name"].strip())
         if name in settings.MODEL_SERVERS.aliases:
-            raise ValidationError("The file of PROVIDERS says what this one means; change it there.")
+            raise ValidationError(_("The file of PROVIDERS says what this one means; change it there."))
         return name
 
     def clean_target(self) -> str:
         target = _checked(checked_target, self.cleaned_data["target"])
         known = set(ModelAlias.objects.values_list("name", flat=True)) | set(settings.MODEL_SERVERS.aliases)
         if target in known or target == self.cleaned_data.get("name"):
-            raise ValidationError("This is an alias itself; name the model.")
+            raise ValidationError(_("This is an alias itself; name the model."))
         return target
 
 

@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from chatserver.model_servers import ModelServerSpec
@@ -22,7 +24,7 @@ from conversations.admin.read_only import ReadOnlyAdmin
 from conversations.models import ModelAlias, ModelServer
 from conversations.ports import ports
 
-NO_LIMIT = "no limit"
+NO_LIMIT = _("no limit")
 _TRY = "_try"
 _CONFIGURED = ["kind", "url", "key", "without_key", "max_parallel", "enabled", "audience", "groups"]
 _STATE = ["running", "waiting"]
@@ -125,7 +127,7 @@ class ModelServerAdmin(OfAdministrators):
         else:
             obj.save(update_fields=["max_parallel", "updated_at"])
 
-    @admin.action(description="Test the connection", permissions=["try"])
+    @admin.action(description=_("Test the connection"), permissions=["try"])
     def try_connection(self, request: HttpRequest, queryset: QuerySet[ModelServer]) -> None:
         for name in queryset.order_by("name").values_list("name", flat=True)[:20]:
             self._try(request, name)
@@ -134,56 +136,58 @@ class ModelServerAdmin(OfAdministrators):
         tried = ports.try_model_server(name)
         self.message_user(request, tried.message, messages.SUCCESS if tried.ok else messages.ERROR)
 
-    @admin.display(description="configured in")
+    @admin.display(description=_("configured in"))
     def source(self, server: ModelServer) -> str:
         if server.name == "demo":
-            return "built in"
+            return gettext("built in")
         if _is_named(server.name):
-            return "the settings"
-        return "the administration" if server.managed else "nowhere any more"
+            return gettext("the settings")
+        return gettext("the administration") if server.managed else gettext("nowhere any more")
 
-    @admin.display(description="address")
+    @admin.display(description=_("address"))
     def address(self, server: ModelServer) -> str:
         spec = _spec(server.name)
         return "" if spec is None else _without_password(spec.url)
 
-    @admin.display(description="who may use it")
+    @admin.display(description=_("who may use it"))
     def for_whom(self, server: ModelServer) -> str:
         spec = _spec(server.name)
         whom = server.audience if spec is None else spec.audience.whom
         if whom != "groups":
             return str(ModelServer.Audience(whom).label)
         groups = server.groups.values_list("name", flat=True) if spec is None else spec.audience.groups
-        return f"groups: {', '.join(sorted(groups)) or 'none'}"
+        return gettext("groups: %(names)s") % {"names": ", ".join(sorted(groups)) or gettext("none")}
 
-    @admin.display(description="health")
+    @admin.display(description=_("health"))
     def state(self, server: ModelServer) -> str:
         if server.managed and not server.enabled:
-            return "switched off"
+            return gettext("switched off")
         health = server.health
         if "ok" not in health:
-            return "not asked yet"
-        since = _shown(health["since"])
-        return f"well since {since}" if health["ok"] else f"down since {since}: {health['message']}"
+            return gettext("not asked yet")
+        values = {"time": _shown(health["since"]), "message": health.get("message")}
+        return (
+            gettext("well since %(time)s") if health["ok"] else gettext("down since %(time)s: %(message)s")
+        ) % values
 
-    @admin.display(description="last error")
+    @admin.display(description=_("last error"))
     def last_error(self, server: ModelServer) -> str:
         health = server.health
         if "last_error" not in health:
-            return "none"
+            return gettext("none")
         return f"{_shown(health['last_error_at'])}: {health['last_error']}"
 
-    @admin.display(description="runs at once")
+    @admin.display(description=_("runs at once"))
     def at_once(self, server: ModelServer) -> str:
         if server.max_parallel is None:
             return f"{settings.MAX_PARALLEL or NO_LIMIT} (MAX_PARALLEL)"
         return str(server.max_parallel or NO_LIMIT)
 
-    @admin.display(description="at work now")
+    @admin.display(description=_("at work now"))
     def running(self, server: ModelServer) -> int:
         return selectors.held_at([server.name]).count()
 
-    @admin.display(description="waiting in line")
+    @admin.display(description=_("waiting in line"))
     def waiting(self, server: ModelServer) -> int:
         return sum(load.waiting for load in selectors.loads() if load.server == server.name)
 

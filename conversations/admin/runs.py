@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from conversations.admin.filters import ErrorCodeFilter, ModelFilter, ProviderFilter
 from conversations.admin.moments import seconds
@@ -38,7 +39,7 @@ class RunAdmin(ReadOnlyAdmin):
     )
     ordering = ["-created_at"]
     search_fields = SEARCHED
-    search_help_text = "A person, a model or an error's code."
+    search_help_text = _("A person, a model or an error's code.")
     fields = (*FIELDS,)
     readonly_fields = (*FIELDS,)
 
@@ -60,33 +61,33 @@ class RunAdmin(ReadOnlyAdmin):
             queryset = queryset.filter(run_with(word))
         return queryset, False
 
-    @admin.display(description="took")
+    @admin.display(description=_("took"))
     def took(self, run: Run) -> str:
         """How long it has been at work, or was: for a queued run, how long it has waited."""
         begun = run.started_at or run.created_at
         ended = timezone.now() if run.status in ACTIVE else run.finished_at
         return seconds(None if ended is None else (ended - begun).total_seconds() * 1000)
 
-    @admin.display(description="first token")
+    @admin.display(description=_("first token"))
     def first_token(self, run: Run) -> str:
         return seconds((run.timing or {}).get("first_token_ms"))
 
-    @admin.display(description="tokens per second")
+    @admin.display(description=_("tokens per second"))
     def speed(self, run: Run) -> str:
         value = (run.timing or {}).get("tokens_per_second")
         return "–" if value is None else f"{value:.1f}"
 
-    @admin.display(description="tokens in → out")
+    @admin.display(description=_("tokens in → out"))
     def tokens(self, run: Run) -> str:
         usage = run.usage or {}
         asked, answered = usage.get("prompt_tokens"), usage.get("completion_tokens")
         return f"{'–' if asked is None else asked} → {'–' if answered is None else answered}"
 
-    @admin.display(description="log id")
+    @admin.display(description=_("log id"))
     def log_id(self, run: Run) -> str:
         return (run.error or {}).get("log_id") or "–"
 
-    @admin.display(description="transcript")
+    @admin.display(description=_("transcript"))
     def transcript(self, run: Run) -> Any:
         page = reverse("admin:conversations_thread_transcript", args=[run.thread_id])
         return format_html('<a href="{}?leaf={}#run-{}">open</a>', page, run.answer_id or "", run.pk)

@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from conversations import selectors
 from conversations.admin import transcript
@@ -31,7 +33,7 @@ class ThreadAdmin(ReadOnlyAdmin):
     )
     ordering = ["-updated_at", "-id"]
     search_fields = SEARCHED
-    search_help_text = "A person, a model; a title or what was said, where you may read transcripts."
+    search_help_text = _("A person, a model; a title or what was said, where you may read transcripts.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Thread]:
         rows: QuerySet[Thread] = super().get_queryset(request)
@@ -57,19 +59,19 @@ class ThreadAdmin(ReadOnlyAdmin):
         text = said_in_thread if may_read(request.user) else None
         return found(queryset, search_term, SEARCHED, text), False
 
-    @admin.display(description="title", ordering="title")
+    @admin.display(description=_("title"), ordering="title")
     def shown_title(self, thread: Thread) -> str:
-        return thread.title or "Untitled"
+        return thread.title or gettext("Untitled")
 
-    @admin.display(description="thread", ordering="id")
+    @admin.display(description=_("thread"), ordering="id")
     def short_id(self, thread: Thread) -> str:
         return str(thread.pk)
 
-    @admin.display(description="runs")
+    @admin.display(description=_("runs"))
     def run_count(self, thread: Any) -> int:
         return int(thread.runs_in_it)
 
-    @admin.display(description="last run")
+    @admin.display(description=_("last run"))
     def last_status(self, thread: Any) -> str:
         return thread.last_run or "none"
 

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from conversations import selectors
@@ -33,7 +34,7 @@ class ReasonForm(forms.Form):
         min_length=LEAST_REASON,
         max_length=MOST_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
-        help_text="It is kept for good, and the owner of the conversation can read it.",
+        help_text=_("It is kept for good, and the owner of the conversation can read it."),
     )
 
     def clean_reason(self) -> str:
@@ -47,7 +48,7 @@ def answer(request: HttpRequest, thread_id: UUID, context: dict[str, Any]) -> Ht
     thread = Thread.objects.select_related("owner").filter(pk=thread_id).first()
     if thread is None:
         raise Http404
-    context = {**context, "thread": thread, "title": "Transcript"}
+    context = {**context, "thread": thread, "title": _("Transcript")}
     if request.method == "POST":
         return _ask(request, thread, context, ReasonForm(request.POST))
     record = _open_record(request, thread)

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chatserver.ids import new_id
 
@@ -15,7 +16,7 @@ class Invitation(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="invitations_made"
     )
-    note = models.CharField(max_length=200, blank=True, help_text="For whom it is: a name or an e-mail address.")
+    note = models.CharField(max_length=200, blank=True, help_text=_("For whom it is: a name or an e-mail address."))
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     used_by = models.ForeignKey(

@@ -3,6 +3,7 @@ from typing import Final, Literal, get_args
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chatserver.ids import new_id
 
@@ -26,7 +27,7 @@ class ApiToken(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        verbose_name = "API token"
+        verbose_name = _("API token")
 
     def __str__(self) -> str:
         return f"{self.name or 'token'} (chat_{self.prefix}_…)"
