@@ -106,7 +106,7 @@ messages: setup
 	@mkdir -p locale
 	@$(GATHER) --domain django --extension html,txt,py
 	@$(GATHER) --domain djangojs --extension js
-	@$(MANAGE) compilemessages --verbosity 0 --ignore '.venv/*' --ignore 'node_modules/*'
+	@$(MANAGE) compilemessages --verbosity 0 --ignore '.venv/*/locale' --ignore 'node_modules/*/locale'
 
 format: setup
 	@$(BIN)/ruff format $(CODE)
